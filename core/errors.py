@@ -1,0 +1,95 @@
+"""A refusal carries its sentence; one handler shows it. Anything else is a bug: 500 and a line in the log."""
+
+import structlog
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from core.db import db
+from core.states import IllegalMove
+
+log = structlog.get_logger()
+
+
+class Refusal(Exception):
+    """The request is understood and not granted; the sentence says why and what to do next."""
+
+    status = 409
+
+    def __init__(self, sentence: str, field: str | None = None):
+        super().__init__(sentence)
+        self.sentence, self.field = sentence, field
+
+
+class BadInput(Refusal):
+    """What was typed cannot be used; `field` says where the sentence belongs."""
+
+    status = 422
+
+
+class NotFound(Refusal):
+    status = 404
+
+
+class NotAllowed(Refusal):
+    status = 403
+
+
+class TooOften(Refusal):
+    status = 429
+
+
+class Unavailable(Refusal):
+    """Somebody we depend on does not answer; nothing was lost and the same act may be tried again."""
+
+    status = 503
+
+
+def page(status: int, sentence: str) -> Response:
+    """The error page for a person, or the same as JSON for a program."""
+    number = status if status in (400, 401, 403, 404, 409, 413, 429, 500, 503) else 400 if status < 500 else 500
+    if request.accept_mimetypes.best == "application/json":
+        response = jsonify(error=sentence, request_id=g.get("request_id"))
+    else:
+        response = make_response(
+            render_template(f"errors/{number}.html", sentence=sentence, request_id=g.get("request_id")))
+    response.status_code = status
+    return response
+
+
+def init_app(app: Flask) -> None:
+    @app.errorhandler(Refusal)
+    def refused(refusal: Refusal) -> Response:
+        db.session.rollback()
+        return page(refusal.status, refusal.sentence)
+
+    @app.errorhandler(IllegalMove)
+    def too_late(error: IllegalMove) -> Response:
+        from flask_babel import gettext as _
+
+        db.session.rollback()
+        log.info("illegal move", error=str(error))
+        return page(409, _("Something changed in the meantime. Look at the page again before you go on."))
+
+    @app.errorhandler(CSRFError)
+    def forged(error: CSRFError) -> Response:
+        from flask_babel import gettext as _
+
+        return page(400, _("This form is too old or came from elsewhere. Go back, reload the page and send it again."))
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        if error.response is not None:
+            return error.response  # type: ignore[return-value]
+        response = page(error.code or 500, "")
+        if hasattr(error, "valid_methods") and error.valid_methods:
+            response.headers["Allow"] = ", ".join(error.valid_methods)
+        return response
+
+    @app.errorhandler(Exception)
+    def bug(error: Exception) -> Response:
+        db.session.rollback()
+        log.exception("unhandled", path=request.path)
+        if app.config["TESTING"] and app.config.get("PROPAGATE_BUGS", True):
+            raise error
+        return page(500, "")

@@ -1,0 +1,84 @@
+"""Language, dates and amounts as a person reads them."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime, get_timezone_location
+from flask import Flask, Response, current_app, request
+from flask_babel import Babel, get_locale, ngettext
+from flask_babel import gettext as _
+
+from core import clock, markdown, money
+
+COOKIE = "lang"
+babel = Babel()
+
+
+def choose_locale() -> str:
+    """What the visitor chose (link or cookie), else the browser's, else the default."""
+    languages = current_app.config["LANGUAGES"]
+    for choice in (request.args.get("lang"), request.cookies.get(COOKIE)):
+        if choice in languages:
+            return choice
+    return request.accept_languages.best_match(languages) or current_app.config["BABEL_DEFAULT_LOCALE"]
+
+
+def locale_name() -> str:
+    return str(get_locale() or "en")
+
+
+def show_money(amount: int | None, currency: str, exact: bool = True) -> str:
+    return "" if amount is None else money.show(amount, currency, locale_name(), exact=exact)
+
+
+def show_day(moment: datetime, zone: str = "UTC") -> str:
+    """`30 November 2026`, in the project's zone."""
+    return format_date(moment.astimezone(ZoneInfo(zone)).date(), "long", locale=locale_name())
+
+
+def show_moment(moment: datetime, zone: str = "UTC", *, name_zone: bool = True) -> str:
+    """`Monday 30 November 2026 at 20:00 (Amsterdam time)`; the zone is named, since deadlines cost money (C-16)."""
+    text = format_datetime(moment.astimezone(ZoneInfo(zone)), "EEEE d MMMM y", locale=locale_name())
+    hour = moment.astimezone(ZoneInfo(zone)).strftime("%H:%M")
+    at = _("%(day)s at %(hour)s", day=text, hour=hour)
+    if not name_zone:
+        return at
+    if zone == "UTC":
+        return f"{at} UTC"
+    place = get_timezone_location(zone, locale=locale_name(), return_city=True)
+    return f"{at} ({_('%(place)s time', place=place)})"
+
+
+def show_left(until: datetime) -> str:
+    """Time left in one unit: `9 days left`, `5 hours left`, `ended`."""
+    seconds = (until - clock.now()).total_seconds()
+    if seconds <= 0:
+        return _("ended")
+    if seconds >= 2 * 86400:
+        days = int(seconds // 86400)
+        return ngettext("%(num)s day left", "%(num)s days left", days)
+    if seconds >= 2 * 3600:
+        return ngettext("%(num)s hour left", "%(num)s hours left", int(seconds // 3600))
+    return ngettext("%(num)s minute left", "%(num)s minutes left", max(1, int(seconds // 60)))
+
+
+def language_link(code: str) -> str:
+    """This same page in the other language."""
+    args: dict[str, Any] = {**request.args.to_dict(), "lang": code}
+    return f"{request.path}?{urlencode(args)}"
+
+
+def init_app(app: Flask) -> None:
+    babel.init_app(app, locale_selector=choose_locale, timezone_selector=lambda: "UTC")
+    app.jinja_env.filters.update(money=show_money, day=show_day, moment=show_moment, time_left=show_left,
+                                 markdown=markdown.render, plain=markdown.plain)
+    app.jinja_env.globals.update(locale_name=locale_name, language_link=language_link, now=clock.now, UTC=UTC)
+
+    @app.after_request
+    def remember_language(response: Response) -> Response:
+        if request.args.get("lang") in app.config["LANGUAGES"] and request.endpoint != "static":
+            response.set_cookie(COOKIE, request.args["lang"], max_age=365 * 86400, path="/", samesite="Lax",
+                                httponly=True, secure=app.config["SESSION_COOKIE_SECURE"])
+        return response

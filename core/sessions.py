@@ -1,0 +1,122 @@
+"""Sessions on the server, in PostgreSQL: revocable, rotated, and none at all for anonymous visitors (W-01, W-02).
+
+The cookie carries a random id; the table keeps its hash, so a stolen dump opens nothing. A request without the cookie
+asks the database nothing.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask import Flask, Request, Response
+from flask.json.tag import TaggedJSONSerializer
+from flask.sessions import SessionInterface, SessionMixin
+from sqlalchemy.orm import mapped_column
+from werkzeug.datastructures import CallbackDict
+
+from core.db import Base, Born, Mapped, db
+
+_json = TaggedJSONSerializer()
+
+
+class WebSession(Base):
+    """One signed-in (or signing-in) browser."""
+
+    __tablename__ = "web_session"
+
+    id_hash: Mapped[bytes] = mapped_column(sa.LargeBinary, primary_key=True)
+    person_id: Mapped[UUID | None] = mapped_column(index=True)
+    content: Mapped[str]
+    created_at: Mapped[Born]
+    seen_at: Mapped[Born] = mapped_column(index=True)
+    authenticated_at: Mapped[datetime | None]
+
+
+class StoredSession(CallbackDict[str, Any], SessionMixin):
+    def __init__(self, content: dict[str, Any] | None, sid: str | None):
+        def changed(_: Any) -> None:
+            self.modified = True
+
+        super().__init__(content or {}, changed)
+        self.sid, self.new, self.modified = sid, sid is None, False
+        self.stale = False
+        self.dead: list[str] = []
+
+    def rotate(self) -> None:
+        """A new id for the same session: at sign-in and at every gain of rights."""
+        if self.sid:
+            self.dead.append(self.sid)
+        self.sid, self.modified = None, True
+
+
+def _hash(sid: str) -> bytes:
+    return hashlib.sha256(sid.encode()).digest()
+
+
+_READ = sa.text("""
+    SELECT content, seen_at < clock_now() - interval '5 minutes' AS stale FROM web_session
+     WHERE id_hash = :id AND seen_at > clock_now() - :idle AND created_at > clock_now() - :absolute""")
+_WRITE = sa.text("""
+    INSERT INTO web_session (id_hash, person_id, content, authenticated_at)
+    VALUES (:id, :person, :content, CASE WHEN CAST(:person AS uuid) IS NULL THEN NULL ELSE clock_now() END)
+    ON CONFLICT (id_hash) DO UPDATE
+       SET content = excluded.content, person_id = excluded.person_id, seen_at = clock_now()""")
+_TOUCH = sa.text("UPDATE web_session SET seen_at = clock_now() WHERE id_hash = :id")
+_DROP = sa.text("DELETE FROM web_session WHERE id_hash = :id")
+
+
+class StoredSessions(SessionInterface):
+    """Flask's door to the table."""
+
+    def open_session(self, app: Flask, request: Request) -> StoredSession:
+        sid = request.cookies.get(app.config["SESSION_COOKIE_NAME"])
+        if not sid or len(sid) > 100:
+            return StoredSession(None, None)
+        row = db.session.execute(_READ, {"id": _hash(sid), "idle": app.config["SESSION_IDLE"],
+                                         "absolute": app.config["SESSION_ABSOLUTE"]}).first()
+        if row is None:
+            return StoredSession(None, None)
+        session = StoredSession(_json.loads(row.content), sid)
+        session.stale = row.stale
+        return session
+
+    def save_session(self, app: Flask, session: Any, response: Response) -> None:
+        name = app.config["SESSION_COOKIE_NAME"]
+        if session.accessed or session.modified or session.sid:
+            response.vary.add("Cookie")
+        gone = list(session.dead)
+        if not session and session.sid:
+            gone.append(session.sid)
+            response.delete_cookie(name, path="/", secure=app.config["SESSION_COOKIE_SECURE"], httponly=True,
+                                   samesite="Lax")
+        if not (gone or session.modified or session.stale):
+            return
+        # Its own short transaction, after the view's: a session outlives whatever the view did or undid.
+        with db.engine.begin() as connection:
+            for sid in gone:
+                connection.execute(_DROP, {"id": _hash(sid)})
+            if session and session.modified:
+                fresh = session.sid is None
+                session.sid = session.sid or secrets.token_urlsafe(32)
+                connection.execute(_WRITE, {"id": _hash(session.sid), "person": session.get("_person"),
+                                            "content": _json.dumps(dict(session))})
+                if fresh:
+                    response.set_cookie(name, session.sid, path="/", httponly=True, samesite="Lax",
+                                        secure=app.config["SESSION_COOKIE_SECURE"],
+                                        max_age=int(app.config["SESSION_ABSOLUTE"].total_seconds()))
+            elif session and session.stale:
+                connection.execute(_TOUCH, {"id": _hash(session.sid)})
+
+
+def end_sessions(person_id: UUID, *, but: str | None = None) -> None:
+    """Sign this person out everywhere (but for one session id): after a new password, a ban, a request."""
+    db.session.execute(
+        sa.text("DELETE FROM web_session WHERE person_id = :person AND id_hash <> :keep"),
+        {"person": person_id, "keep": _hash(but) if but else b""})
+
+
+def init_app(app: Flask) -> None:
+    app.session_interface = StoredSessions()

@@ -1,0 +1,1 @@
+"""Invented projects, people and drawings to fill a fresh Achterban with."""

@@ -1,0 +1,1 @@
+"""What the invented creators wrote, one module per project."""

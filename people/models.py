@@ -1,0 +1,48 @@
+"""People: one account each, whatever they do here."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask_security.core import UserMixin
+from sqlalchemy.orm import mapped_column
+
+from core.db import Base, Born, Id, Mapped
+
+
+class Person(UserMixin, Base):
+    """Somebody with an account; creator, backer or organiser by what they do, staff by appointment."""
+
+    __tablename__ = "person"
+    __table_args__ = (
+        sa.Index("uq_person_email", sa.text("lower(email)"), unique=True),
+        sa.Index("uq_person_handle", sa.text("lower(handle)"), unique=True),
+        sa.CheckConstraint("char_length(name) BETWEEN 1 AND 80", name="name_length"),
+    )
+
+    id: Mapped[Id]
+    email: Mapped[str]
+    name: Mapped[str]
+    handle: Mapped[str]
+    bio: Mapped[str] = mapped_column(server_default="")
+    locale: Mapped[str] = mapped_column(server_default="en")
+    picture_key: Mapped[str | None]
+    password: Mapped[str | None]
+    fs_uniquifier: Mapped[str] = mapped_column(unique=True)
+    active: Mapped[bool] = mapped_column(server_default=sa.true())
+    is_staff: Mapped[bool] = mapped_column(server_default=sa.false())
+    confirmed_at: Mapped[datetime | None]
+    created_at: Mapped[Born]
+
+    @property
+    def first_name(self) -> str:
+        return self.name.split()[0] if self.name else ""
+
+    @property
+    def roles(self) -> list[str]:
+        """For the login library; our own rights are predicates on what a person works on."""
+        return ["staff"] if self.is_staff else []
+
+    def get_id(self) -> str:
+        return str(self.fs_uniquifier)
+
+

@@ -1,0 +1,143 @@
+"""One PostgreSQL server per run, one database per test process, real commits, a clean slate before each test."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.pop("DATABASE_URL", None)
+
+from core import migrate, postgres  # noqa: E402
+
+RUN = os.environ.get("ACHTERBAN_TEST_RUN") or uuid.uuid4().hex[:8]
+os.environ["ACHTERBAN_TEST_RUN"] = RUN
+FOLDER = Path(tempfile.gettempdir()) / f"achterban-test-{RUN}"
+# Durability is not what tests measure; faults that need it start a server of their own.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get("PYTEST_XDIST_WORKER") is None:
+        postgres.leave(FOLDER.resolve())
+        shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database_url() -> Iterator[str]:
+    """A migrated database of this process's own, copied from one template."""
+    import fcntl
+
+    postgres.ensure_running(FOLDER, **FAST)
+    admin = postgres.address(FOLDER, "postgres")
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+    with open(FOLDER / "template.lock", "ab") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        with psycopg.connect(admin, autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'template_app'").fetchone():
+                connection.execute("CREATE DATABASE template_making")
+                migrate.upgrade(postgres.address(FOLDER, "template_making"))
+                connection.execute("ALTER DATABASE template_making RENAME TO template_app")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template_app STRATEGY FILE_COPY")
+    yield postgres.address(FOLDER, name)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def instance() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="achterban-instance-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Any]:
+    """The local Stripe, one per test process; reset before each test that asks for `stripe`."""
+    from sandbox import testing
+
+    server = testing.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def base_env(database_url: str, instance: Path) -> dict[str, str]:
+    return {"ACHTERBAN_ENV": "test", "DATABASE_URL": database_url, "INSTANCE": str(instance),
+            "DB_ROLE": "achterban_app", "SECRET_KEY": "k" * 40, "SECURITY_PASSWORD_SALT": "s" * 40,
+            "BASE_URL": "http://localhost"}
+
+
+@pytest.fixture(scope="session")
+def session_app(base_env: dict[str, str], sandbox: Any) -> Any:
+    from app import create_app
+
+    return create_app(base_env | {"STRIPE_API_BASE": sandbox.url})
+
+
+@pytest.fixture
+def app(session_app: Any, clean: None) -> Iterator[Any]:
+    """The application on an empty database, inside an app context."""
+    from core.db import db
+
+    with session_app.app_context():
+        yield session_app
+        db.session.rollback()
+        db.session.remove()
+
+
+@pytest.fixture
+def client(app: Any) -> Any:
+    return app.test_client()
+
+
+@pytest.fixture
+def stripe(sandbox: Any, app: Any) -> Any:
+    """The sandbox, empty and in step with the real clock."""
+    sandbox.reset()
+    return sandbox
+
+
+TABLES: list[str] = []
+
+
+@pytest.fixture
+def clean(database_url: str) -> None:
+    """Empty every table that holds something; triggers that forbid it are for the app, not for us."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        if not TABLES:
+            TABLES.extend(row[0] for row in connection.execute(
+                "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' "
+                "AND tablename NOT IN ('alembic_version', 'clock')"))
+        query = " UNION ALL ".join(f"(SELECT '{t}' WHERE EXISTS (SELECT 1 FROM {t}))" for t in TABLES)  # noqa: S608
+        full = [row[0] for row in connection.execute(query)]
+        connection.execute("SET session_replication_role = replica")
+        if full:
+            connection.execute(f"TRUNCATE {', '.join(full)} CASCADE")
+        connection.execute("UPDATE clock SET shift = '0' WHERE shift <> '0'")
+    from core import clock
+
+    clock._read_at = 0.0
+
+
+@pytest.fixture
+def flask(base_env: dict[str, str], sandbox: Any) -> Any:
+    """Run a command as an operator would: `flask("backers", "export", …)` in a process of its own."""
+
+    def run(*args: str, check: bool = True, env: dict[str, str] | None = None,
+            **options: Any) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "app", *args], cwd=ROOT, text=True, capture_output=True,
+            env={**os.environ, **base_env, "STRIPE_API_BASE": sandbox.url, **(env or {})}, timeout=120, **options)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run

@@ -1,0 +1,92 @@
+"""Plain functions that make things for tests: real rows through the session, committed."""
+
+import itertools
+import secrets
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import clock
+from core.db import db, transaction
+from people.models import Person
+from projects.models import Category, MemberRole, Project, ProjectMember, ProjectState, ProjectTotal
+from rewards.models import Reward, RewardTotal
+
+_count = itertools.count(1)
+CAST = ["Noor Bakker", "Mo El Idrissi", "Ravi Doerga", "Puck de Boer", "Els Kramer", "Thijs Brouwer", "Ines Peeters"]
+
+
+def make_person(name: str = "", **columns: Any) -> Person:
+    """A confirmed account; the password hash is unusable, sign in with `sign_in`."""
+    n = next(_count)
+    name = name or CAST[n % len(CAST)]
+    with transaction() as session:
+        person = Person(**({"name": name, "email": f"{name.split()[0].lower()}{n}@example.org",
+                            "handle": f"{name.split()[0].lower()}{n}", "fs_uniquifier": uuid.uuid4().hex,
+                            "password": "*", "confirmed_at": clock.now()} | columns))
+        session.add(person)
+    return person
+
+
+def make_project(creator: Person | None = None, *, state: ProjectState = ProjectState.LIVE, days: float = 9,
+                 goal: int | None = 100_000, **columns: Any) -> Project:
+    """A live project with nine days to go, unless told otherwise."""
+    n = next(_count)
+    creator = creator or make_person()
+    with transaction() as session:
+        project = Project(**({
+            "slug": f"night-train-{n}", "creator_id": creator.id, "state": state, "title": f"Night train {n}",
+            "blurb": "Eleven songs from eleven sleepers.", "story": "We *play* on trains.\n\n## Why\n\nBecause.",
+            "category": Category.MUSIC, "place": "Utrecht", "goal": goal, "currency": "EUR", "fee_bp": 500,
+            "deadline": clock.now() + timedelta(days=days), "zone": "Europe/Amsterdam",
+            "launched_at": clock.now() - timedelta(days=20)} | columns))
+        session.add(project)
+        session.flush()
+        session.add(ProjectTotal(project_id=project.id))
+    return project
+
+
+def make_reward(project: Project, price: int = 2_500, quantity: int | None = None, **columns: Any) -> Reward:
+    with transaction() as session:
+        reward = Reward(**({"project_id": project.id, "title": f"Signed CD {next(_count)}", "price": price,
+                            "quantity": quantity, "description": "The album\nSigned by all of us"} | columns))
+        session.add(reward)
+        session.flush()
+        session.add(RewardTotal(reward_id=reward.id, project_id=project.id))
+    return reward
+
+
+def make_member(project: Project, person: Person | None = None, role: MemberRole = MemberRole.ORGANISER) -> Person:
+    person = person or make_person()
+    with transaction() as session:
+        session.add(ProjectMember(project_id=project.id, person_id=person.id, role=role))
+    return person
+
+
+def sign_in(client: Any, person: Person) -> Any:
+    """Give this browser a signed-in session without the forms; returns the client."""
+    from core.sessions import _WRITE, _hash, _json
+
+    sid = secrets.token_urlsafe(32)
+    content = {"_user_id": person.fs_uniquifier, "_fresh": True, "_person": person.id,
+               "_permanent": True}
+    with db.engine.begin() as connection:
+        connection.execute(_WRITE, {"id": _hash(sid), "person": person.id, "content": _json.dumps(content)})
+    client.set_cookie("session", sid, domain="localhost")
+    return client
+
+
+def csrf_token(client: Any, path: str) -> str:
+    """The token of the form on this page."""
+    import re
+
+    page = client.get(path).get_data(as_text=True)
+    match = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    assert match, f"no form on {path}"
+    return match[1]
+
+
+def scalar(sql: str, **values: Any) -> Any:
+    return db.session.execute(sa.text(sql), values).scalar()
