@@ -87,6 +87,7 @@ class Pledge(Stateful, Base):
     payment_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("payment.id"), unique=True)
     fix_until: Mapped[datetime | None]
     reminders: Mapped[int] = mapped_column(sa.Integer, server_default="0")
+    last_try_at: Mapped[datetime | None]  # the one automatic retry on the last day
     # Which worker collects it, until when; `fence` makes a late one lose (C-21).
     leased_until: Mapped[datetime | None]
     fence: Mapped[int] = mapped_column(sa.Integer, server_default="0")

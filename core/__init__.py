@@ -2,7 +2,23 @@
 
 from flask import Flask
 
-from core import clock_cli, db, errors, health, i18n, jobs, logs, mail, media, migrate, pages, policy, sessions, web
+from core import (
+    clock_cli,
+    db,
+    errors,
+    health,
+    i18n,
+    jobs,
+    logs,
+    mail,
+    mailbox,
+    media,
+    migrate,
+    pages,
+    policy,
+    sessions,
+    web,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -16,6 +32,7 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     jobs.init_app(app)
     mail.init_app(app)
+    mailbox.init_app(app)
     media.init_app(app)
     migrate.init_app(app)
     health.init_app(app)

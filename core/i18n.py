@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, get_timezone_location
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, has_request_context, request
 from flask_babel import Babel, get_locale, ngettext
 from flask_babel import gettext as _
 
@@ -19,6 +19,8 @@ babel = Babel()
 def choose_locale() -> str:
     """What the visitor chose (link or cookie), else the browser's, else the default."""
     languages = current_app.config["LANGUAGES"]
+    if not has_request_context():  # a job, a command
+        return str(current_app.config["BABEL_DEFAULT_LOCALE"])
     for choice in (request.args.get("lang"), request.cookies.get(COOKIE)):
         if choice in languages:
             return choice

@@ -90,6 +90,7 @@ class StoredSessions(SessionInterface):
         gone = list(session.dead)
         if not session and session.sid:
             gone.append(session.sid)
+        if not session and gone:  # emptied, or emptied and rotated: signed out
             response.delete_cookie(name, path="/", secure=app.config["SESSION_COOKIE_SECURE"], httponly=True,
                                    samesite="Lax")
         if not (gone or session.modified or session.stale):

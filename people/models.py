@@ -3,10 +3,17 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from flask_security.core import UserMixin
+from flask_security.core import RoleMixin, UserMixin
 from sqlalchemy.orm import mapped_column
 
 from core.db import Base, Born, Id, Mapped
+
+
+class Role(RoleMixin):
+    """A right as the login library names it; no table stands behind it."""
+
+    def __init__(self, name: str):
+        self.name = name
 
 
 class Person(UserMixin, Base):
@@ -38,9 +45,14 @@ class Person(UserMixin, Base):
         return self.name.split()[0] if self.name else ""
 
     @property
-    def roles(self) -> list[str]:
+    def roles(self) -> list[Role]:  # type: ignore[override]
         """For the login library; our own rights are predicates on what a person works on."""
-        return ["staff"] if self.is_staff else []
+        return [Role("staff")] if self.is_staff else []
+
+    @property
+    def is_confirmed(self) -> bool:
+        """The address is proven: a mail sent there was answered."""
+        return self.confirmed_at is not None
 
     def get_id(self) -> str:
         return str(self.fs_uniquifier)

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.hooks import Hook
 from people.models import Person
-from projects.models import Project
+from projects.models import Project, Update
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Step:
     is_done: bool
     missing: str = ""  # what to do, when it is not done
     order: int = 50
+    is_needed: bool = True  # False: good to have, launching does not wait for it
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,8 @@ tabs_asked: Hook[[Project, Person, list[Tab]]] = Hook(
 project_launched: Hook[[Project]] = Hook("A project went live, in this transaction.")
 project_closed: Hook[[Project, bool]] = Hook(
     "The deadline passed and the sum decided, in this transaction: True if the goal was met.")
+sum_asked: Hook[[Project, dict[str, int]]] = Hook(
+    "The deadline has passed and nobody can pledge any more: fill in `raised` and `backers` from the standing pledges, "
+    "read in this transaction. The answer decides and is kept for ever.")
+project_cancelled: Hook[[Project]] = Hook("A project was stopped before its deadline, in this transaction.")
+update_published: Hook[[Project, Update]] = Hook("The creator published news, in this transaction.")

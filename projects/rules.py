@@ -3,20 +3,39 @@
 from typing import Any
 
 import sqlalchemy as sa
+from flask import g
 from flask_babel import gettext as _
+from sqlalchemy.orm import joinedload
 
 from core.db import db
 from core.errors import NotAllowed, NotFound
+from core.pages import PageVersion
 from core.policy import SignInFirst, rule
 from projects.models import MemberRole, Project, ProjectMember
+
+_ONE = sa.select(Project).where(Project.slug == sa.bindparam("slug"))
+# Everything of the head of a public page, and the version that its pages are kept under, from one snapshot.
+_WHOLE = (sa.select(Project, PageVersion.version)
+          .outerjoin(PageVersion, PageVersion.topic == sa.literal("project:").concat(Project.slug))
+          .where(Project.slug == sa.bindparam("slug"))
+          .options(joinedload(Project.creator, innerjoin=True), joinedload(Project.picture),
+                   joinedload(Project.total)))
 
 
 def project_of(slug: str) -> Project:
     """The project of this address; NotFound otherwise."""
-    found = db.session.scalar(sa.select(Project).where(Project.slug == slug))
+    found = db.session.scalar(_ONE, {"slug": slug})
     if found is None:
         raise NotFound(_("There is no project at this address."))
     return found
+
+
+def whole_project(slug: str) -> tuple[Project, int]:
+    """The project with its creator, picture and totals, and the version of its pages: one statement."""
+    row = db.session.execute(_WHOLE, {"slug": slug}).first()
+    if row is None:
+        raise NotFound(_("There is no project at this address."))
+    return row[0], row[1] or 0
 
 
 def role_of(person: Any, project: Project) -> str | None:
@@ -42,7 +61,7 @@ def may_see_backers(person: Any, project: Project) -> bool:
 @rule("project:see")
 def see(person: Any, slug: str, **_rest: Any) -> Project:
     """Public states are for everyone; a draft exists only for those who work on it."""
-    project = project_of(slug)
+    project, g.page_version = whole_project(slug)
     if not project.is_public and role_of(person, project) is None:
         raise NotFound(_("There is no project at this address."))
     return project

@@ -153,7 +153,7 @@ class Record(Kind):
         fields = self.fields or self.resolve()
         out = {}
         for name, item in value.items():
-            where = f"{path}[{name}]" if path else name
+            where = _below(path, name, json)
             if not path and name in RETIRED and self.cls.__name__.startswith(("PaymentIntent", "SetupIntent", "Session")):
                 raise invalid(f"{name} is no longer supported as input; use dynamic payment methods.", where, RETIRED[name])
             if name not in fields:
@@ -161,9 +161,16 @@ class Record(Kind):
             out[name] = None if item is None and json else fields[name][1].check(item, where, json)
         for name, (required, _) in fields.items():
             if required and name not in value:
-                where = f"{path}[{name}]" if path else name
+                where = _below(path, name, json)
                 raise invalid(f"Missing required param: {where}.", where, "parameter_missing")
         return out
+
+
+def _below(path: str, name: str, json: bool) -> str:
+    """v1 names a nested parameter `a[b]`, v2 `a.b`."""
+    if not path:
+        return name
+    return f"{path}.{name}" if json else f"{path}[{name}]"
 
 
 class Either(Kind):

@@ -7,7 +7,8 @@ import types
 import typing
 from typing import Any
 
-from stripe import ListObject, StripeObject, UntypedStripeObject
+from stripe import ListObject, StripeObject
+from stripe._stripe_object import UntypedStripeObject
 
 from .errors import invalid
 from .store import PREFIXES, Row, random_id, store
@@ -29,7 +30,7 @@ CLASSES = {
     "setup_attempt": "_setup_attempt.SetupAttempt",
     "setup_intent": "_setup_intent.SetupIntent",
     "transfer": "_transfer.Transfer",
-    "transfer_reversal": "_reversal.Reversal",
+    "transfer_reversal": "_transfer_reversal.TransferReversal",
     "v2.core.account": "v2.core._account.Account",
     "v2.core.account_link": "v2.core._account_link.AccountLink",
     "v2.core.event": "v2.core._event.Event",
@@ -140,6 +141,6 @@ def _expand(obj: Row, steps: list[str], path: str) -> Row:
         copy[step] = _expand(target, rest, path) if rest else target
         return copy
     if rest and step in obj and (isinstance(value, dict) or value is None):
-        copy[step] = _expand(value, rest, path) if value else value
+        copy[step] = value if value is None else _expand(value, rest, path)
         return copy
     raise refused

@@ -27,7 +27,7 @@ INDEXED = {
     "charge": ("payment_intent", "customer", "transfer_group"),
     "refund": ("charge", "payment_intent"),
     "setup_intent": ("customer", "payment_method"),
-    "checkout.session": ("customer", "payment_intent"),
+    "checkout.session": ("customer", "payment_intent", "setup_intent"),
     "payment_method": ("customer",),
     "balance_transaction": ("source", "payout"),
     "transfer": ("transfer_group", "destination", "source_transaction"),

@@ -90,3 +90,57 @@ def csrf_token(client: Any, path: str) -> str:
 
 def scalar(sql: str, **values: Any) -> Any:
     return db.session.execute(sa.text(sql), values).scalar()
+
+
+def hold(project: Project, backer: Person, reward: Reward | None = None, bonus: int = 0, **choice: Any) -> Any:
+    """Place a pledge through the service; returns `Placed`."""
+    from backing.placing import Choice, place_pledge
+
+    return place_pledge(Choice(project.id, backer.id, reward.id if reward else None,
+                               bonus or (0 if reward else 1_000), choice.pop("token", uuid.uuid4()), **choice))
+
+
+def save_card(stripe: Any, pledge_id: Any, number: str = "4242424242424242") -> str:
+    """Open Stripe's form for a pledge, type this card there as a person would, and take the news; the session's id."""
+    from backing.models import Pledge
+    from payments import cards
+
+    pledge = db.session.get_one(Pledge, pledge_id)
+    cards.open_card_form(subject_id=pledge.id, project_id=pledge.project_id, person=pledge.backer,
+                         currency=pledge.currency, description="x", locale="en", return_url="http://localhost/back",
+                         cancel_url="http://localhost/")
+    session_id = scalar("SELECT session_id FROM card_setup WHERE subject_id = :p ORDER BY created_at DESC LIMIT 1",
+                        p=pledge_id)
+    stripe.post(f"checkout/{session_id}/complete", number=number)
+    cards.settle_card(session_id)
+    return str(session_id)
+
+
+def back(stripe: Any, project: Project, backer: Person | None = None, reward: Reward | None = None, bonus: int = 0,
+         number: str = "4242424242424242", **choice: Any) -> Any:
+    """A whole pledge: held, card saved, counting; returns the Pledge."""
+    from backing.models import Pledge
+
+    placed = hold(project, backer or make_person(), reward, bonus, **choice)
+    save_card(stripe, placed.pledge_id, number)
+    db.session.expire_all()
+    return db.session.get_one(Pledge, placed.pledge_id)
+
+
+def end_project(app: Any, project: Project) -> None:
+    """Move the clock past the deadline and let the worker do what follows."""
+    from core.jobs import drain
+
+    left = project.deadline - clock.now()  # type: ignore[operator]
+    clock.move_clock(left + timedelta(seconds=2))
+    drain(app)
+    drain(app)
+    db.session.expire_all()
+
+
+def check_money() -> None:
+    """Every invariant holds."""
+    from payments.checks import run_checks
+
+    broken = [(name, rows) for name, rows in run_checks() if rows]
+    assert not broken, broken

@@ -35,7 +35,7 @@ BOAT = Project(
     category="city",
     place="Groningen",
     country="NL",
-    goal=1_850_000,
+    goal=650_000,
     cover="boat-cover",
     creator=Person(
         "Tjitske",
@@ -120,7 +120,7 @@ SILO = Project(
     place="Duluth",
     country="US",
     currency="USD",
-    goal=6_000_000,
+    goal=2_000_000,
     cover="silo-cover",
     creator=Person(
         "Renee",
@@ -207,7 +207,7 @@ DECK = Project(
     category="food",
     place="Mechelen",
     country="BE",
-    goal=4_500_000,
+    goal=1_600_000,
     cover="deck-cover",
     creator=Person(
         "Lotte",

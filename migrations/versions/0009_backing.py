@@ -32,6 +32,7 @@ CREATE TABLE pledge (
     payment_id UUID,
     fix_until TIMESTAMP WITH TIME ZONE,
     reminders INTEGER DEFAULT '0' NOT NULL,
+    last_try_at TIMESTAMP WITH TIME ZONE,
     leased_until TIMESTAMP WITH TIME ZONE,
     fence INTEGER DEFAULT '0' NOT NULL,
     CONSTRAINT pk_pledge PRIMARY KEY (id),

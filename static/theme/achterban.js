@@ -56,15 +56,11 @@
     if (event.defaultPrevented || (form.method || '').toLowerCase() !== 'post' || form.hasAttribute('data-again')) { return; }
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = '1';
-    setTimeout(function () {           /* after the browser has read the pressed button */
-      all('button[type="submit"], button:not([type])', form).forEach(function (button) { button.disabled = true; });
-    }, 0);
-  });
-  window.addEventListener('pageshow', function () {
-    all('form[data-sent]').forEach(function (form) {
-      delete form.dataset.sent;
-      all('button', form).forEach(function (button) { button.disabled = button.hasAttribute('data-off'); });
-    });
+    var pressed = all('button[type="submit"], button:not([type])', form).filter(function (button) { return !button.disabled; });
+    function again() { delete form.dataset.sent; pressed.forEach(function (button) { button.disabled = false; }); }
+    setTimeout(function () { pressed.forEach(function (button) { button.disabled = true; }); }, 0);  /* after the pressed button was read */
+    setTimeout(again, 10000);                                                                       /* a download leaves the page where it is */
+    window.addEventListener('pageshow', again, { once: true });
   });
 
   /* characters: "46 of 60" */
@@ -111,7 +107,8 @@
   }
 
   /* live total: <form data-live data-currency data-locale>; controls and options carry data-price in
-     minor units and data-label; a box typed in whole money carries data-amount. What lies in the folded
+     minor units and data-label (data-label-with="size" adds the chosen value of that group); a box typed in whole money carries data-amount
+     (and data-instead="bonus" when, filled, it replaces the group of that name). What lies in the folded
      part of a choice that is not chosen does not count. */
   all('form[data-live]').forEach(function (form) {
     var total = doc.querySelector('[data-total]');
@@ -128,9 +125,10 @@
       return parseFloat(clean) || 0;
     }
     function add() {
-      var sum = 0, rows = [], digits = money(0, form).digits;
+      var sum = 0, rows = [], digits = money(0, form).digits, instead = {};
+      all('[data-instead]', form).forEach(function (box) { if (box.value.trim()) { instead[box.dataset.instead] = true; } });
       all('input, select', form).forEach(function (control) {
-        if (!counts(control) || control.disabled) { return; }
+        if (!counts(control) || control.disabled || instead[control.name]) { return; }
         var price = null, label = control.dataset.label || '', many = 1;
         if (control.dataset.amount !== undefined) {
           price = Math.round(typed(control.value) * Math.pow(10, digits));
@@ -142,6 +140,8 @@
           if (control.type === 'number') { many = Math.max(0, parseInt(control.value, 10) || 0); }
           price = Number(control.dataset.price) * many;
         }
+        var also = control.dataset.labelWith && form.querySelector('[name="' + control.dataset.labelWith + '"]:checked');
+        if (also) { label += ', ' + also.value; }
         if (price === null || (price === 0 && !label) || many === 0) { return; }
         sum += price;
         if (label && price) { rows.push([many > 1 ? many + ' × ' + label : label, price]); }
@@ -156,9 +156,12 @@
         lines.insertBefore(line, lines.querySelector('.sum-total'));
       });
     }
+    function touched(c) { return c.type === 'radio' || c.type === 'checkbox' ? c.checked !== c.defaultChecked : c.tagName !== 'SELECT' && c.value !== c.defaultValue; }
     form.addEventListener('input', add);
     form.addEventListener('change', add);
-    add();
+    /* what the server wrote stands until something differs from it (a browser may restore a form) */
+    if (all('input, select', form).some(touched)) { add(); }
+    window.addEventListener('pageshow', function (event) { if (event.persisted) { add(); } });
   });
 
   /* picked rows: how many, how much; one box for all */
@@ -180,7 +183,7 @@
       count();
     });
     all('[data-pick-none]', form).forEach(function (button) {
-      button.addEventListener('click', function () { picks.forEach(function (p) { p.checked = false; }); count(); });
+      button.addEventListener('click', function (event) { event.preventDefault(); picks.forEach(function (p) { p.checked = false; }); count(); });
     });
     if (whole) { whole.hidden = false; }
     count();

@@ -21,8 +21,19 @@ def crescent(size: tuple[int, int], x: float, y: float, r: float, step: float, g
     return mask
 
 
-def mark(width: int, height: int, back: str, front: str, discs: int, r: float, step: float, gap: float,
-         first: float, unit: float, ground: str | None = None) -> Image.Image:
+def mark(
+    width: int,
+    height: int,
+    back: str,
+    front: str,
+    discs: int,
+    r: float,
+    step: float,
+    gap: float,
+    first: float,
+    unit: float,
+    ground: str | None = None,
+) -> Image.Image:
     size = (width * FINE, height * FINE)
     scale = width * FINE / unit
     picture = Image.new("RGBA", size, ground or (0, 0, 0, 0))
@@ -41,4 +52,6 @@ if __name__ == "__main__":
     mark(162, 96, EDGE, ORANGE, 3, 14, 11, 2.5, 16, 54).save(STATIC / "mail" / "mark.png", optimize=True)
     mark(32, 32, EDGE, ORANGE, 2, 11, 8.5, 2.2, 12, 32).save(STATIC / "favicon-32.png", optimize=True)
     for side in (180, 512):
-        mark(side, side, INK, ORANGE, 2, 11, 8.5, 2.2, 15.75, 40, PAPER).save(STATIC / f"favicon-{side}.png", optimize=True)
+        mark(side, side, INK, ORANGE, 2, 11, 8.5, 2.2, 15.75, 40, PAPER).save(
+            STATIC / f"favicon-{side}.png", optimize=True
+        )

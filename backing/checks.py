@@ -1,0 +1,37 @@
+"""What must always hold of pledges, stock and totals (C-12, C-29)."""
+
+from payments.checks import register
+
+_STANDING = "('pledged', 'collecting', 'collected', 'errored')"
+
+
+def register_checks() -> None:
+    register("stock: what is claimed is what is held or promised", """
+        SELECT r.id FROM reward r LEFT JOIN pledge p ON p.reward_id = r.id AND p.state IN
+               ('held', 'pledged', 'collecting', 'collected', 'errored', 'refunded')
+         WHERE r.quantity IS NOT NULL GROUP BY r.id HAVING r.claimed <> count(p.id)""")
+    register("totals: counters and waiting changes are the sum of the standing pledges", f"""
+        SELECT t.project_id FROM project_total t
+          LEFT JOIN (SELECT project_id, sum(amount) AS raised, count(*) AS backers,
+                            sum(amount) FILTER (WHERE state = 'collected') AS collected
+                       FROM pledge WHERE state IN {_STANDING} GROUP BY 1) s USING (project_id)
+          LEFT JOIN (SELECT project_id, sum(raised) AS raised, sum(backers) AS backers, sum(collected) AS collected
+                       FROM pledge_delta GROUP BY 1) d USING (project_id)
+         WHERE t.raised + coalesce(d.raised, 0) <> coalesce(s.raised, 0)
+            OR t.backers + coalesce(d.backers, 0) <> coalesce(s.backers, 0)
+            OR t.collected + coalesce(d.collected, 0) <> coalesce(s.collected, 0)""")
+    register("a pledge's amount is the sum of the lines of its version", """
+        SELECT p.id FROM pledge p LEFT JOIN pledge_line l ON l.pledge_id = p.id AND l.version = p.version
+         GROUP BY p.id HAVING p.amount <> coalesce(sum(l.amount), 0)""")
+    register("a collected pledge has a succeeded payment of its amount", """
+        SELECT p.id FROM pledge p LEFT JOIN payment m ON m.id = p.payment_id
+         WHERE p.state = 'collected' AND (m.id IS NULL OR m.state <> 'succeeded' OR m.amount <> p.amount)""")
+    register("a succeeded payment has a collected pledge", """
+        SELECT m.id FROM payment m LEFT JOIN pledge p ON p.payment_id = m.id
+         WHERE m.state = 'succeeded' AND (p.id IS NULL OR p.state NOT IN ('collected', 'refunded'))""")
+    register("no payment on a project that is not successful", """
+        SELECT m.id FROM payment m JOIN project p ON p.id = m.project_id WHERE p.state <> 'successful'""")
+    register("every pledge's state is where its history ends", """
+        SELECT p.id FROM pledge p JOIN LATERAL (SELECT to_state FROM pledge_move m WHERE m.pledge_id = p.id
+                                                 ORDER BY m.id DESC LIMIT 1) last ON true
+         WHERE last.to_state <> p.state""")

@@ -1,0 +1,72 @@
+"""Words and small figures for the templates of this room."""
+
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from babel.numbers import get_currency_symbol
+from flask import Flask
+from flask_babel import gettext as _
+
+from backing.models import Pledge, PledgeState
+from core import clock, money
+from core.i18n import locale_name, show_day, show_moment
+
+S = PledgeState
+
+
+def clock_time(moment: datetime, zone: str) -> str:
+    """`20:47`, in the project's zone."""
+    return moment.astimezone(ZoneInfo(zone)).strftime("%H:%M")
+
+
+def seconds_left(until: datetime) -> int:
+    return max(0, int((until - clock.now()).total_seconds()))
+
+
+def veiled(email: str) -> str:
+    """`j••••@example.org`: enough to know which one."""
+    name, _at, host = email.partition("@")
+    return f"{name[:1]}••••@{host}"
+
+
+def month(day: date) -> str:
+    return format_date(day, "LLLL y", locale=locale_name())
+
+
+def smallest_text(currency: str) -> str:
+    return money.show(money.SMALLEST[currency], currency, locale_name(), exact=False)
+
+
+def steps_ahead(pledge: Pledge) -> list[dict[str, Any]]:
+    """What happens next, from today to the reward in the post."""
+    project, state = pledge.project, pledge.state
+    amount = money.show(pledge.amount, pledge.currency, locale_name())
+    assert project.deadline is not None
+    goal = money.show(project.goal or 0, project.currency, locale_name(), exact=False)
+    before = state in (S.HELD, S.PLEDGED)
+    steps: list[dict[str, Any]] = [
+        {"when": show_day(pledge.pledged_at or pledge.placed_at, project.zone), "done": not before, "now": before,
+         "what": _("Pledged, nothing charged") if state is not S.HELD else _("Held, nothing charged")},
+        {"when": show_moment(project.deadline, project.zone), "what": _("The deadline"), "done": not before,
+         "text": _("If %(goal)s is met, we collect %(amount)s.", goal=goal, amount=amount) if before else
+         _("The goal was met.")}]
+    if not before:
+        words = {S.COLLECTING: _("Your card is being charged"), S.COLLECTED: _("Paid, thank you"),
+                 S.ERRORED: _("The charge waits for you")}
+        steps.append({"when": show_day(pledge.collected_at, project.zone) if pledge.collected_at else "",
+                      "what": words.get(state, ""), "now": True,
+                      "text": _("Until %(moment)s", moment=show_moment(pledge.fix_until, project.zone))
+                      if state is S.ERRORED and pledge.fix_until else ""})
+    if pledge.reward:
+        steps.append({"when": month(pledge.reward.delivery_on) if pledge.reward.delivery_on else "",
+                      "what": pledge.reward.title, "text": _("The creator tells you more in updates.")})
+    return steps
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(
+        clock_time=clock_time, seconds_left=seconds_left, smallest_text=smallest_text, steps_ahead=steps_ahead,
+        currency_exponent=money.exponent, currency_sign=lambda code: get_currency_symbol(code, locale_name()))
+    app.jinja_env.filters.update(veiled=veiled, month=month)

@@ -1,0 +1,104 @@
+"""Making and changing accounts."""
+
+import re
+import secrets
+import unicodedata
+import uuid
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from flask_babel import gettext as _
+from sqlalchemy.exc import IntegrityError
+
+from core import clock, mail
+from core.db import db, transaction
+from core.errors import BadInput, Refusal
+from core.sessions import end_sessions
+from people import queries
+from people.models import Person
+
+# Handles that would speak for the site.
+RESERVED = frozenset("about account achterban admin administrator api help info login logout me moderator new official "
+                     "operator privacy register root security settings staff support system team".split())
+
+
+def handle_from(name: str) -> str:
+    """`Noor de Wit` → `noor-de-wit`; a name without Latin letters gets a neutral one."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:24].strip("-")
+    return stem if len(stem) > 1 and stem not in RESERVED else f"{stem or 'person'}-{secrets.randbelow(9000) + 1000}"
+
+
+def add_person(*, email: str, name: str, password: str | None = None, locale: str = "en", **columns: Any) -> Person:
+    """A new account with a handle of its own; `password` is a hash. Flushed, and committed by the caller."""
+    stem = handle_from(name)
+    taken = queries.handles_like(stem)
+    numbers = iter(["", *(f"-{number}" for number in range(2, 50)), *(f"-{secrets.token_hex(3)}" for _try in range(5))])
+    while True:
+        handle = stem + next(number for number in numbers if stem + number not in taken)
+        person = Person(email=email, name=name, handle=handle, password=password, locale=locale, active=True,
+                        fs_uniquifier=uuid.uuid4().hex, **columns)
+        try:
+            with db.session.begin_nested():
+                db.session.add(person)
+            return person
+        except IntegrityError as error:
+            # Somebody took the handle, or the address, between our look and our write.
+            if _constraint(error) != "uq_person_handle":
+                raise Refusal(_("This did not work. Try once more.")) from error
+            taken.add(handle)
+
+
+def _constraint(error: IntegrityError) -> str:
+    return (error.orig.diag.constraint_name or "") if isinstance(error.orig, psycopg.Error) else ""
+
+
+def post_letter(name: str, person: Person) -> None:
+    """One of our letters about an account, at most once a minute. Inside the caller's transaction."""
+    mail.post(name, dedupe=f"{clock.now():%Y%m%d%H%M}", person_id=person.id)
+
+
+def send_confirmation(person: Person) -> None:
+    """Once more the mail with the button; nothing for a proven address."""
+    if person.confirmed_at is None:
+        with transaction():
+            post_letter("people/confirm", person)
+
+
+def prove_address(person: Person) -> None:
+    """A link that was mailed there came back: that proves the address as well as the confirmation does."""
+    if person.confirmed_at is None:
+        person.confirmed_at = clock.now()
+
+
+def edit_profile(person: Person, *, name: str, handle: str, bio: str, locale: str) -> None:
+    """What others see of a person; a handle is refused when it is taken or speaks for the site."""
+    wrong = _("This address is taken. Choose another.")
+    if handle != person.handle and handle in RESERVED:
+        raise BadInput(wrong, "handle")
+    try:
+        with transaction():
+            person.name, person.handle, person.bio, person.locale = name, handle, bio, locale
+            db.session.flush()
+    except IntegrityError as error:
+        if _constraint(error) != "uq_person_handle":
+            raise
+        raise BadInput(wrong, "handle") from error
+
+
+def sign_out_everywhere(person_id: UUID) -> None:
+    """No browser keeps a session of this person, this one included."""
+    with transaction():
+        end_sessions(person_id)
+
+
+def make_staff(email: str) -> Person:
+    """Appoint somebody to run this site."""
+    with transaction():
+        person = queries.person_by_email(email)
+        if person is None:
+            raise Refusal(_("Nobody has an account with this address."))
+        person.is_staff = True
+        end_sessions(person.id)  # a new right begins with a new session
+    return person

@@ -1,0 +1,274 @@
+"""The control API under /_sandbox/: what a test or a demo does that at Stripe time, a bank or a person would do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from . import accounts, balances, books, checkout, clock, disputes, faults, idempotency, payment_intents
+from . import setup_intents, webhooks
+from .errors import invalid
+from .methods import number_of
+from .routes import one
+from .store import Row, store
+
+Ask = dict[str, Any]
+CONTROLS: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = []
+
+
+def control(line: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    method, path = line.split()
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        CONTROLS.append((method, tuple(path.split("/")), function))
+        return function
+
+    return add
+
+
+def serve(method: str, path: str, query: dict[str, str], asked: Ask) -> Any:
+    given = path.removeprefix("/_sandbox/").strip("/").split("/")
+    for verb, steps, function in CONTROLS:
+        if verb == method and len(steps) == len(given):
+            if all(step[0] == "{" or step == piece for step, piece in zip(steps, given, strict=True)):
+                ids = [piece for step, piece in zip(steps, given, strict=True) if step[0] == "{"]
+                return function(*ids, {**query, **asked})
+    raise invalid(f"No such control: {method} {path}", status=404)
+
+
+@control("GET health")
+def health(_: Ask) -> Ask:
+    return {"ok": True, "livemode": False, "time": clock.exact(), "offset": clock.offset()}
+
+
+@control("GET clock")
+def read_clock(_: Ask) -> Ask:
+    return {"time": clock.exact(), "offset": clock.offset()}
+
+
+@control("POST clock")
+def move_clock(asked: Ask) -> Ask:
+    if "offset" in asked:
+        clock.set_offset(float(asked["offset"]))
+    else:
+        clock.set_offset(clock.offset() + float(asked.get("advance", 0)))
+    return read_clock({})
+
+
+@control("GET faults")
+def list_faults(_: Ask) -> Any:
+    return faults.listed()
+
+
+@control("POST faults")
+def plant_fault(asked: Ask) -> Any:
+    faults.plant(asked)
+    return faults.listed()
+
+
+@control("DELETE faults")
+def clear_faults(_: Ask) -> Any:
+    faults.planted.clear()
+    return []
+
+
+@control("GET webhooks")
+def read_webhooks(_: Ask) -> Ask:
+    hook = webhooks.endpoint
+    undone = sum(1 for row in store.rows.get("delivery", {}).values() if not row["done"])
+    return {"mode": hook.mode, "url": hook.url, "thin_url": hook.thin_url, "undelivered": undone, **webhooks.sent}
+
+
+@control("POST webhooks")
+def set_webhooks(asked: Ask) -> Ask:
+    if asked.get("mode", "normal") not in webhooks.MODES:
+        raise invalid(f"mode must be one of {', '.join(webhooks.MODES)}", "mode")
+    hook, before = webhooks.endpoint, webhooks.endpoint.mode
+    for name in ("url", "secret", "thin_url", "thin_secret", "mode", "seconds", "copies"):
+        if name in asked:
+            setattr(hook, name, asked[name])
+    if before == "mute" and hook.mode != "mute" and asked.get("resume", True):
+        webhooks.resume()
+    return read_webhooks({})
+
+
+@control("POST webhooks/redeliver")
+def redeliver(asked: Ask) -> Ask:
+    """`{"event": id}`, `{"all": true}`, or nothing: what was not delivered."""
+    if "event" in asked:
+        ids = [asked["event"]]
+        if not (store.get("event", ids[0]) or store.get("v2.core.event", ids[0])):
+            raise invalid(f"No such event: {ids[0]}", "event", "resource_missing", 404)
+    elif asked.get("all"):
+        ids = list(store.rows.get("event", {})) + list(store.rows.get("v2.core.event", {}))
+    else:
+        ids = [id for id, row in store.rows.get("delivery", {}).items() if not row["done"]]
+    return {"queued": webhooks.redeliver(ids)}
+
+
+@control("POST rate")
+def set_rate(asked: Ask) -> Ask:
+    faults.buckets.set(asked.get("per_endpoint"), asked.get("global"))
+    return {"per_endpoint": faults.buckets.per_endpoint, "global": faults.buckets.whole, "refused": faults.buckets.refused}
+
+
+@control("POST strict")
+def set_strict(asked: Ask) -> Ask:
+    from .server import settings
+
+    settings.strict = bool(asked.get("strict", True))
+    return {"strict": settings.strict}
+
+
+@control("GET log")
+def read_log(asked: Ask) -> Any:
+    """Newest last; filter by method, path (prefix), status, key, id of an object in the path; `limit` from the end."""
+    from .server import log
+
+    entries: list[Ask] = [
+        entry
+        for entry in list(log)
+        if asked.get("method") in (None, entry["method"])
+        and entry["path"].startswith(asked.get("path", ""))
+        and str(asked.get("status", entry["status"])) == str(entry["status"])
+        and asked.get("key") in (None, entry["idempotency_key"])
+        and asked.get("id", "") in entry["path"]
+    ]
+    return entries[-int(asked.get("limit", 1000)) :]
+
+
+@control("DELETE log")
+def clear_log(_: Ask) -> Any:
+    from .server import log
+
+    log.clear()
+    return []
+
+
+@control("GET state/{kind}")
+def state(kind: str, asked: Ask) -> Any:
+    rows = store.rows.get(kind, {}).values()
+    return list(islice(rows, int(asked["limit"]))) if "limit" in asked else list(rows)
+
+
+@control("GET state/{kind}/{id}")
+def state_of(kind: str, id: str, _: Ask) -> Any:
+    return one(kind, id)
+
+
+@control("PATCH state/{kind}/{id}")
+def mutate(kind: str, id: str, asked: Ask) -> Any:
+    """Change an object behind everybody's back: no event, no books (S-50)."""
+    row = {**one(kind, id), **asked}
+    return store.put(kind, row, id)
+
+
+@control("GET counts")
+def counts(_: Ask) -> Ask:
+    from .server import peak
+
+    answer: Ask = {kind: len(rows) for kind, rows in store.rows.items()}
+    for kind in ("charge", "payment_intent", "setup_intent", "checkout.session", "refund", "dispute"):
+        by = Counter(row["status"] for row in store.rows.get(kind, {}).values())
+        answer[f"{kind}_by_status"] = dict(by)
+    answer["charges_succeeded"] = answer["charge_by_status"].get("succeeded", 0)
+    twice = Counter(row["payment_intent"] for row in store.rows.get("charge", {}).values() if row["status"] == "succeeded")
+    answer["intents_charged_twice"] = sum(1 for number in twice.values() if number > 1)
+    answer["max_in_flight_per_object"] = peak.get("per_object", 0)
+    answer["rate_limited"] = faults.buckets.refused
+    return answer
+
+
+@control("GET books")
+def read_books(_: Ask) -> Ask:
+    shown: dict[str, dict[str, int]] = {}
+    for (account, currency), amount in sorted(books.totals.items()):
+        shown.setdefault(account, {})[currency] = amount
+    available = {currency: books.available(currency) for currency in books.currencies()}
+    return {"accounts": shown, "available": available, "imbalance": books.imbalance()}
+
+
+@control("POST reset")
+def reset(_: Ask) -> Ask:
+    from .server import log, peak
+
+    store.reset()
+    idempotency.in_use.clear()
+    faults.planted.clear()
+    faults.buckets.refused = 0
+    log.clear()
+    peak.clear()
+    webhooks.endpoint.mode = "normal"
+    return {"ok": True}
+
+
+@control("POST checkout/{id}/complete")
+def complete(id: str, asked: Ask) -> Ask:
+    """What a person does on the card page, 3-D Secure included; `"authenticate": "fail"` presses the other button."""
+    session = one("checkout.session", id)
+    if session["status"] != "open":
+        raise invalid(f"The session's status is {session['status']}.", code="checkout_session_not_open")
+    card = number_of(asked.get("number", "4242424242424242"))
+    year = int(clock.iso(clock.exact())[:4]) + 3
+    details = (asked.get("exp_month", 12), asked.get("exp_year", year), asked.get("name"), asked.get("email"))
+    intent = checkout.submit(session, card, *details)
+    if intent["status"] == "requires_action":
+        answer_challenge(intent["id"], asked)
+    status = one("checkout.session", id)["status"]
+    redirect = checkout.success_url(session) if status == "complete" else None
+    return {"session": one("checkout.session", id), "setup_intent": intent, "redirect": redirect}
+
+
+@control("POST intents/{id}/authenticate")
+def answer_challenge(id: str, asked: Ask) -> Ask:
+    """Press a button of the 3-D Secure page."""
+    good = asked.get("authenticate", "complete") == "complete"
+    intent = one("setup_intent" if id.startswith("seti_") else "payment_intent", id)
+    if intent["status"] != "requires_action":
+        raise invalid(f"The intent's status is {intent['status']}.", code="intent_unexpected_state")
+    if intent["object"] == "payment_intent":
+        return payment_intents.authenticated(intent, good)
+    return checkout.authenticated(intent, good)
+
+
+@control("POST accounts/{id}/activate")
+def activate(id: str, _: Ask) -> Ask:
+    return accounts.set_capability(one("v2.core.account", id), "active")
+
+
+@control("POST accounts/{id}/restrict")
+def restrict(id: str, _: Ask) -> Ask:
+    return accounts.set_capability(one("v2.core.account", id), "restricted")
+
+
+@control("POST payouts")
+def pay_out(asked: Ask) -> Ask:
+    """`{"amount", "currency", "account"?, "fails"?}`: money to the bank, the platform's or an account's."""
+    return balances.pay_out(asked["amount"], asked["currency"], asked.get("account"), asked.get("fails", False))
+
+
+@control("POST disputes")
+def dispute(asked: Ask) -> Ask:
+    """`{"charge", "status"?, "reason"?, "amount"?}` opens; the same with `status`, or `{"dispute", "status"}`, moves."""
+    if "dispute" in asked:
+        return disputes.move(one("dispute", asked["dispute"]), asked["status"])
+    charge = one("charge", asked["charge"], "charge")
+    for id in store.newest_first("dispute", {"charge": charge["id"]}):
+        if "status" in asked and asked["status"] in disputes.MOVES[one("dispute", id)["status"]]:
+            return disputes.move(one("dispute", id), asked["status"])
+    status = asked.get("status", "needs_response")
+    return disputes.start(charge, status, asked.get("reason", "fraudulent"), asked.get("amount"))
+
+
+@control("POST fraud_warnings")
+def fraud_warning(asked: Ask) -> Ask:
+    return disputes.warn(one("charge", asked["charge"], "charge"))
+
+
+@control("POST events")
+def raise_event(asked: Ask) -> Row:
+    """`{"type", "kind", "id"}`: emit an event about an object that this sandbox itself never emits it for."""
+    webhooks.emit(asked["type"], one(asked["kind"], asked["id"]))
+    return {"ok": True}

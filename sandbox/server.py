@@ -1,0 +1,269 @@
+"""From bytes to an answer: key and version, idempotency, faults, the handler; and the RSGI shell that granian calls.
+
+RSGI, not WSGI: only its scope names the client's port, which the drop faults need to hang up on the right connection,
+and a hanging request then costs a coroutine instead of a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import os
+import socket
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from . import API_VERSION, clock, control, faults, idempotency, pages, webhooks
+from .errors import StripeError, invalid
+from .params import decode_form
+from .routes import Request, Route, expanded, find
+from .store import store
+
+# every module with endpoints; importing one registers its routes
+from . import accounts, balances, checkout, customers, disputes, events, methods, payment_intents, refunds  # noqa: F401
+from . import setup_intents, transfers  # noqa: F401
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass
+class Settings:
+    strict: bool = True
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+    headers: Headers = field(default_factory=list)
+    type: str = "application/json"
+
+
+settings = Settings()
+log: deque[dict[str, Any]] = deque(maxlen=20_000)
+in_flight: dict[str, int] = {}
+peak: dict[str, int] = {}
+
+
+def authorize(headers: dict[str, str]) -> None:
+    """A test key as Bearer or Basic; live keys never (SB-07)."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            value = base64.b64decode(value).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            value = ""
+    if value.startswith(("sk_live_", "rk_live_")):
+        raise invalid("A live key has no business in the sandbox.", code="secret_key_required", status=401)
+    if not value.startswith(("sk_test_", "rk_test_")):
+        raise invalid("You did not provide a valid test API key.", status=401)
+
+
+def read(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> tuple[Request, Route]:
+    """Everything that is refused before execution, and so never stored (S-08)."""
+    request = Request(method, path, key=headers.get("idempotency-key"), account=headers.get("stripe-account"))
+    try:
+        authorize(headers)
+        version = headers.get("stripe-version")
+        if version != API_VERSION:
+            raise invalid(f"Stripe-Version must be {API_VERSION}, not {version}.", code="invalid_api_version")
+        route, request.ids = find(method, path)
+        if request.v2 and method != "GET":
+            request.raw = msgspec.json.decode(body) if body else {}
+            if not isinstance(request.raw, dict):
+                raise invalid("The body must be a JSON object.")
+        else:
+            request.raw = decode_form(query if method == "GET" or not body else body.decode())
+        idempotency.refuse_bad_key(request, settings.strict)
+        faults.buckets.check(method, route.steps)
+        return request, route
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        error = invalid("The request body could not be read.")
+    except StripeError as refused:
+        error = refused
+    error.error.setdefault("request_id", request.id)
+    raise Refused(request, error)
+
+
+class Refused(Exception):
+    """A refusal together with the request it belongs to, for the log."""
+
+    def __init__(self, request: Request, error: StripeError) -> None:
+        self.request, self.error = request, error
+
+
+def execute(request: Request, route: Route) -> Answer:
+    """Check the parameters, run the handler, store the answer; one lock, one commit."""
+    webhooks.current = request
+    try:
+        raw = request.raw
+        if request.v2 and request.method == "GET":
+            raw = {name: value for name, value in raw.items() if name != "page"}  # opaque, in next_page_url only
+        request.params = route.check(raw, request.v2 and request.method != "GET")
+        body = msgspec.json.encode(expanded(request, route.handler(request)))
+        status, stored, headers = 200, True, []
+    except StripeError as error:
+        status, stored, headers = error.status, error.stored, error.headers
+        body = msgspec.json.encode({"error": error.error})
+    except Exception as error:  # a bug of the sandbox: say so, do not hide it behind a plausible answer
+        import traceback
+
+        traceback.print_exc()
+        status, stored, headers = 500, True, []
+        body = msgspec.json.encode({"error": {"type": "api_error", "message": f"Sandbox bug: {error!r}"}})
+    finally:
+        webhooks.current = None
+    if stored:
+        idempotency.keep(request, status, body)
+    store.commit()
+    return Answer(status, body, headers)
+
+
+def note(request: Request, answer: Answer, replayed: bool = False, fault: str | None = None) -> Answer:
+    answer.headers += [("request-id", request.id), ("stripe-version", API_VERSION)]
+    if request.key:
+        answer.headers.append(("idempotency-key", request.key))
+    if replayed:
+        answer.headers.append(("idempotent-replayed", "true"))
+    entry = {"id": request.id, "method": request.method, "path": request.path, "params": request.raw}
+    entry |= {"idempotency_key": request.key, "status": answer.status, "replayed": replayed, "time": clock.exact()}
+    if fault:
+        entry["fault"] = fault
+    if answer.status >= 400:
+        entry["error"] = answer.body.decode()[:600]
+    log.append(entry)
+    return answer
+
+
+def refused(request: Request, error: StripeError) -> Answer:
+    return Answer(error.status, msgspec.json.encode({"error": error.error}), list(error.headers))
+
+
+class HungUp(Exception):
+    """A fault wants the connection closed without an answer."""
+
+
+async def api(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
+    try:
+        request, route = read(method, path, query, headers, body)
+    except Refused as no:
+        return note(no.request, refused(no.request, no.error))
+    with store.lock:
+        try:
+            kept = idempotency.recall(request)
+        except StripeError as error:
+            return note(request, refused(request, error))
+    fault = faults.pick(method, path)
+    kind = fault.kind if fault else None
+    if kept is not None and kind not in ("hang", "drop_before", "drop_after", "delay"):
+        return note(request, Answer(kept["status"], kept["body"].encode(), []), replayed=True)
+    held = request.key if request.key and method != "GET" else None
+    thing = "/".join(path.split("/")[:4]) if method == "POST" and request.ids else None
+    if held:
+        idempotency.in_use.add(held)
+    if thing:
+        in_flight[thing] = in_flight.get(thing, 0) + 1
+        peak["per_object"] = max(peak.get("per_object", 0), in_flight[thing])
+    try:
+        if fault and kind == "delay":
+            await asyncio.sleep(fault.seconds)
+        if fault and kind in ("hang", "drop_before"):
+            if kind == "hang":
+                await asyncio.sleep(fault.seconds)
+            note(request, Answer(0, b""), fault=kind)
+            raise HungUp
+        if fault and kind in ("500_before", "429", "409", "lock_timeout"):
+            error = faults.refusal(fault)
+            assert error is not None
+            return note(request, refused(request, error), fault=kind)
+        if fault and kind == "decline":
+            request.decline = fault.code
+        with store.lock:
+            if kept is not None:
+                answer = Answer(kept["status"], kept["body"].encode(), [])
+            else:
+                answer = execute(request, route)
+            if fault and kind == "500_after":
+                error = faults.refusal(fault)
+                assert error is not None
+                answer = refused(request, error)
+                idempotency.keep(request, 500, answer.body)
+                store.commit()
+        note(request, answer, replayed=kept is not None, fault=kind)
+        if kind == "drop_after":
+            raise HungUp
+        return answer
+    finally:
+        if held:
+            idempotency.in_use.discard(held)
+        if thing:
+            in_flight[thing] -= 1
+            if not in_flight[thing]:
+                del in_flight[thing]
+
+
+def hang_up(client: str) -> None:
+    """Close the connection under granian's feet: find its socket by the client's port."""
+    port = int(client.rsplit(":", 1)[1])
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        numbers = list(range(3, 1024))
+    for number in numbers:
+        try:
+            copy = socket.socket(fileno=os.dup(number))
+        except OSError:
+            continue
+        with copy:
+            try:
+                peer = copy.getpeername()
+                if isinstance(peer, tuple) and peer[1] == port:
+                    copy.shutdown(socket.SHUT_RDWR)
+                    return
+            except OSError:
+                continue
+
+
+async def app(scope: Any, protocol: Any) -> None:
+    """The RSGI application."""
+    path, method = scope.path, scope.method
+    body = await protocol() if method in ("POST", "DELETE", "PUT") else b""
+    headers = dict(scope.headers.items())
+    try:
+        if path.startswith(("/v1/", "/v2/")):
+            answer = await api(method, path, scope.query_string, headers, body)
+        elif path.startswith("/_sandbox/"):
+            answer = control_answer(method, path, scope.query_string, body, scope.client)
+        else:
+            with store.lock:
+                form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+                query = dict(parse_qsl(scope.query_string, keep_blank_values=True))
+                status, more, html = pages.serve(method, path, query, form, headers.get("host", ""))
+                store.commit()
+            answer = Answer(status, html.encode(), more, "text/html; charset=utf-8")
+    except HungUp:
+        hang_up(scope.client)
+        return
+    everything = [("content-type", answer.type), *answer.headers]
+    protocol.response_bytes(answer.status, everything, answer.body)
+
+
+def control_answer(method: str, path: str, query: str, body: bytes, client: str) -> Answer:
+    if not client.startswith(("127.", "[::1]", "::1", "[::ffff:127.")):
+        return Answer(403, b'{"error":{"message":"The control API answers only this machine."}}')
+    try:
+        asked = msgspec.json.decode(body) if body else {}
+        with store.lock:
+            result = control.serve(method, path, dict(parse_qsl(query)), asked)
+            store.commit()
+        return Answer(200, msgspec.json.encode(result))
+    except msgspec.DecodeError as error:
+        return Answer(400, msgspec.json.encode({"error": {"message": str(error)}}))
+    except StripeError as error:
+        store.commit()
+        return Answer(error.status, msgspec.json.encode({"error": error.error}))

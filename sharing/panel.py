@@ -1,0 +1,183 @@
+"""What a person sees of their own link: address, QR code, plain links to pass it on, and what came of it."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from flask import current_app
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from core.i18n import show_money
+from projects.models import Project
+from sharing import queries
+from sharing.models import ShareLink
+from sharing.queries import Brought, Results, Source
+
+IN_TREE = 12  # people on the first level of the drawing; the sentence above it counts all
+ON_BRANCH = 6
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Ready for the macros of `_share.html` and `_tree.html`.
+
+    It holds facts; words are made when it is shown, since a mail is written in its reader's language.
+    """
+
+    link_url: str
+    short_text: str
+    qr_url: str  # for pages
+    qr_png_url: str  # whole, for mails
+    results: Results
+    title: str  # the project's
+    currency: str
+    person_id: UUID
+    number: int | None = None
+    sender: dict[str, Any] | None = None  # who brought this person: name, seed
+    people: list[Brought] = field(default_factory=list)
+    further: dict[UUID, list[Brought]] = field(default_factory=dict)
+    part: str = "sharing/_panel.html"
+
+    @property
+    def links(self) -> list[tuple[str, str, str]]:
+        return plain_links(self.link_url, self.title)
+
+    @property
+    def brought(self) -> list[dict[str, Any]]:
+        """First names and amounts, in the order in which they came."""
+        return [{"first_name": first_name(b.name), "amount": b.amount} for b in self.people]
+
+    @cached_property
+    def tree(self) -> dict[str, Any] | None:
+        if not self.people and not self.sender:
+            return None
+        return {"name": _("You"), "you": True, "seed": str(self.person_id),
+                "amount_text": _("backer %(number)s", number=self.number) if self.number else "",
+                "children": [leaf(b, self.currency, self.further) for b in self.people[:IN_TREE]]}
+
+    @property
+    def visits(self) -> int:
+        return self.results.visits
+
+    @property
+    def recruits(self) -> int:
+        return self.results.recruits
+
+    @property
+    def pledged(self) -> int:
+        return self.results.pledged
+
+    @property
+    def collected(self) -> int:
+        return self.results.collected
+
+    @property
+    def headline(self) -> str:
+        if self.recruits:
+            return ngettext("You brought one backer", "You brought %(num)s backers", self.recruits)
+        if self.visits:
+            return ngettext("One visit by your link so far", "%(num)s visits by your link so far", self.visits)
+        return _("Who should hear about this?")
+
+    @property
+    def text(self) -> str:
+        return _("This link is yours. Whoever pledges through it counts for you.")
+
+    @property
+    def result_text(self) -> str:
+        return result_text(self.results, self.currency)
+
+
+def result_text(results: Results, currency: str) -> str:
+    """`14 visits, 3 pledges, €130 pledged`; money is called collected only once it is."""
+    said = [ngettext("%(num)s visit", "%(num)s visits", results.visits),
+            ngettext("%(num)s pledge", "%(num)s pledges", results.recruits)]
+    if results.collected:
+        said.append(_("%(amount)s collected", amount=show_money(results.collected, currency, exact=False)))
+    if results.pledged:
+        said.append(_("%(amount)s pledged", amount=show_money(results.pledged, currency, exact=False)))
+    return ", ".join(said)
+
+
+def link_url(code: str) -> str:
+    return f"{current_app.config['BASE_URL']}/s/{code}"
+
+
+def short_text(code: str) -> str:
+    return link_url(code).split("://", 1)[-1]
+
+
+def plain_links(url: str, title: str) -> list[tuple[str, str, str]]:
+    """Where the link can be passed on by a plain address: label, address, sign. Nothing of theirs is loaded."""
+    words = _("I stand behind “%(title)s”. Have a look:", title=title)
+    both = f"{words} {url}"
+    mail = urlencode({"subject": title, "body": both}, quote_via=quote)
+    return [
+        ("WhatsApp", f"https://wa.me/?{urlencode({'text': both}, quote_via=quote)}", "whatsapp"),
+        (_("E-mail"), f"mailto:?{mail}", "envelope"),
+        ("Mastodon", f"https://share.joinmastodon.org/#text={quote(both, safe='')}", "mastodon"),
+        ("Bluesky", f"https://bsky.app/intent/compose?{urlencode({'text': both}, quote_via=quote)}", "bluesky"),
+        ("Facebook", f"https://www.facebook.com/sharer/sharer.php?{urlencode({'u': url})}", "facebook"),
+        ("LinkedIn", f"https://www.linkedin.com/sharing/share-offsite/?{urlencode({'url': url})}", "linkedin"),
+        ("X", f"https://x.com/intent/post?{urlencode({'text': words, 'url': url}, quote_via=quote)}", "twitter-x"),
+    ]
+
+
+def panel_of(link: ShareLink, project: Project, *, number: int | None = None, pledge_id: UUID | None = None) -> Panel:
+    """All about one link: three statements, one more for whom it brought on, one for who sent the pledge."""
+    results = queries.link_results(link.id)
+    brought: list[Brought] = []
+    further: dict[UUID, list[Brought]] = {}
+    if results.recruits:
+        brought = queries.brought_by(project.id, [link.person_id]).get(link.person_id, [])
+        further = queries.brought_by(project.id, [b.person_id for b in brought[:IN_TREE]], ON_BRANCH)
+    sender = queries.recruiter_of(pledge_id) if pledge_id else None
+    url = link_url(link.code)
+    return Panel(
+        link_url=url, short_text=short_text(link.code), qr_url=f"/s/{link.code}.svg", qr_png_url=f"{url}.png",
+        results=results, title=project.title, currency=project.currency, person_id=link.person_id, number=number,
+        sender={"name": first_name(sender.name), "seed": str(sender.id)} if sender else None,
+        people=brought, further=further)
+
+
+def first_name(name: str) -> str:
+    return name.split()[0] if name.split() else name
+
+
+def leaf(brought: Brought, currency: str, further: dict[UUID, list[Brought]]) -> dict[str, Any]:
+    """A person in the tree of `_tree.html`."""
+    return {"name": first_name(brought.name), "seed": str(brought.person_id),
+            "amount_text": show_money(brought.amount, currency, exact=False),
+            "children": [leaf(b, currency, {}) for b in further.get(brought.person_id, [])]}
+
+
+def project_tree(project: Project, most: int, each: int) -> dict[str, Any] | None:
+    """The best recruiters, whom they brought, and whom those brought."""
+    best = queries.best_recruiters(project.id, most)
+    brought = queries.brought_by(project.id, [one.person_id for one in best], each)
+    shown = [person.person_id for several in brought.values() for person in several]
+    further = queries.brought_by(project.id, shown, each)
+    branches = [
+        {"name": first_name(one.name), "seed": str(one.person_id),
+         "amount_text": show_money(one.amount, project.currency, exact=False),
+         "children": [leaf(b, project.currency, further) for b in brought.get(one.person_id, [])]}
+        for one in best if one.person_id not in shown]  # whoever stands below another is drawn there only
+    return {"name": project.creator.first_name, "seed": str(project.creator_id), "you": True,
+            "children": branches} if branches else None
+
+
+def source_bars(sources: list[Source], currency: str, most: int = 6) -> list[dict[str, Any]]:
+    """Rows for the macro `bars`: where pledges came from, the rest in one."""
+    words = {"share": _("Sharing links"), "discover": _("Discover"), "search": _("Search here"),
+             "direct": _("Typed in or unknown")}
+    shown = sources if len(sources) <= most else [
+        *sources[:most - 1], Source("", sum(s.pledges for s in sources[most - 1:]),
+                                    sum(s.amount for s in sources[most - 1:]))]
+    total = sum(source.amount for source in sources) or 1
+    return [{"label": words.get(source.source, source.source) or _("The rest"),
+             "count_text": ngettext("one backer", "%(num)s backers", source.pledges),
+             "money": show_money(source.amount, currency, exact=False),
+             "percent": round(100 * source.amount / total), "main": source.source == "share"} for source in shown]

@@ -1,0 +1,12 @@
+"""Print the SQL of every migration, for the linter (O-05)."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from alembic import command  # noqa: E402
+
+from core.migrate import alembic_config  # noqa: E402
+
+command.upgrade(alembic_config("postgresql://x/x"), "head", sql=True)

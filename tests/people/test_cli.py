@@ -1,0 +1,26 @@
+"""Commands of the operator."""
+
+from typing import Any
+
+from tests.factories import make_person, scalar
+
+
+def test_an_operator_adds_a_person_and_makes_her_staff(app: Any, flask: Any) -> None:
+    done = flask("people", "add", "--name", "Els Kramer", "--email", "els@example.org", "--password-stdin",
+                 input="seven lazy herons wade\n")
+    assert "/people/els-kramer" in done.stdout
+    flask("people", "make-staff", "ELS@example.org")
+    assert scalar("SELECT is_staff AND confirmed_at IS NOT NULL AND password LIKE '$argon2id$%' FROM person")
+
+
+def test_what_cannot_be_is_one_line_and_a_failing_exit(app: Any, flask: Any) -> None:
+    make_person(email="els@example.org")
+    for args, line in (
+            (["make-staff", "nobody@example.org"], "Nobody has an account with this address."),
+            (["add", "--name", "Els", "--email", "els@example.org"], "There is an account with this address already."),
+            (["add", "--name", "Els", "--email", "els"], "This is not an e-mail address.")):
+        done = flask("people", *args, check=False)
+        assert done.returncode == 1 and line in done.stderr and "Traceback" not in done.stderr
+    done = flask("people", "add", "--name", "Els", "--email", "e@example.org", "--password-stdin", input="els\n",
+                 check=False)
+    assert done.returncode == 1 and "at least 10 characters" in done.stderr
