@@ -2,7 +2,8 @@
 
 from payments.checks import register
 
-_STANDING = "('pledged', 'collecting', 'collected', 'errored')"
+# Lapsed pledges stood to the end: the counters of a project that missed its goal stay as they were.
+_COUNTED = "('pledged', 'collecting', 'collected', 'errored', 'lapsed')"
 
 
 def register_checks() -> None:
@@ -14,7 +15,7 @@ def register_checks() -> None:
         SELECT t.project_id FROM project_total t
           LEFT JOIN (SELECT project_id, sum(amount) AS raised, count(*) AS backers,
                             sum(amount) FILTER (WHERE state = 'collected') AS collected
-                       FROM pledge WHERE state IN {_STANDING} GROUP BY 1) s USING (project_id)
+                       FROM pledge WHERE state IN {_COUNTED} GROUP BY 1) s USING (project_id)
           LEFT JOIN (SELECT project_id, sum(raised) AS raised, sum(backers) AS backers, sum(collected) AS collected
                        FROM pledge_delta GROUP BY 1) d USING (project_id)
          WHERE t.raised + coalesce(d.raised, 0) <> coalesce(s.raised, 0)

@@ -93,6 +93,8 @@ def run_collection(project_id: UUID, should_stop: Callable[[], bool] = lambda: F
         with app.app_context():
             try:
                 collect(one)
+            except Exception:  # a bug with one pledge must not keep the others waiting; its lease brings it back
+                log.exception("not collected", pledge=str(one.pledge_id))
             finally:
                 db.session.remove()
 
@@ -143,9 +145,9 @@ def watch_runs() -> int:
 
 
 _NEWS = sa.text("""
-    UPDATE pledge SET state = :state, leased_until = NULL,
-           collected_at = CASE WHEN :state = 'collected' THEN clock_now() ELSE collected_at END,
-           fix_until = CASE WHEN :state = 'errored' THEN coalesce(fix_until, clock_now() + make_interval(days => :days))
+    UPDATE pledge SET state = CAST(:state AS text), leased_until = NULL,
+           collected_at = CASE WHEN CAST(:state AS text) = 'collected' THEN clock_now() ELSE collected_at END,
+           fix_until = CASE WHEN CAST(:state AS text) = 'errored' THEN coalesce(fix_until, clock_now() + make_interval(days => :days))
                             ELSE fix_until END
      WHERE payment_id = :payment AND state = ANY(CAST(:was AS text[]))
     RETURNING id, project_id, reward_id, amount""")

@@ -37,7 +37,7 @@ def show_money(amount: int | None, currency: str, exact: bool = True) -> str:
 
 def show_day(moment: datetime, zone: str = "UTC") -> str:
     """`30 November 2026`, in the project's zone."""
-    return format_date(moment.astimezone(ZoneInfo(zone)).date(), "long", locale=locale_name())
+    return format_date(moment.astimezone(ZoneInfo(zone)).date(), "d MMMM y", locale=locale_name())
 
 
 def show_moment(moment: datetime, zone: str = "UTC", *, name_zone: bool = True) -> str:

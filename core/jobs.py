@@ -116,6 +116,9 @@ def _in_context(app: Flask) -> Callable[..., Any]:
         with app.app_context():
             try:
                 return call_next()
+            except Exception:
+                log.exception("job failed", task=context.job.task_name, job=context.job.id)
+                raise
             finally:
                 db.session.remove()
 

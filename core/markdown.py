@@ -1,5 +1,6 @@
 """What creators write: Markdown kept as source, HTML that cannot bite (W-11)."""
 
+import html as entities
 import re
 
 import nh3
@@ -30,5 +31,5 @@ def render(source: str, *, media_prefix: str = "/media/") -> Markup:
 
 def plain(source: str, length: int = 200) -> str:
     """The words alone, cut at a word: for descriptions and previews."""
-    words = re.sub(r"\s+", " ", nh3.clean(_reader.render(source), tags=set())).strip()
+    words = re.sub(r"\s+", " ", entities.unescape(nh3.clean(_reader.render(source), tags=set()))).strip()
     return words if len(words) <= length else words[:length].rsplit(" ", 1)[0] + "…"

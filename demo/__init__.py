@@ -4,6 +4,9 @@ from flask import Flask
 
 
 def init_app(app: Flask) -> None:
+    from demo import sandbox_clock
     from demo.cli import cli
 
-    app.cli.add_command(cli)
+    if app.config["ENV_NAME"] != "production":
+        app.cli.add_command(cli)
+        sandbox_clock.init_app(app)

@@ -4,7 +4,7 @@ Every call that writes carries a key derived from a committed row. A refusal of 
 exception. No answer is an exception of its own: `Silence` says that Stripe may or may not have done it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -66,7 +66,6 @@ class Outcome:
     decline_code: str | None = None
     advice_code: str | None = None
     network_decline_code: str | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -238,8 +237,7 @@ def _outcome(intent: Any) -> Outcome:
         step.redirect_to_url.url if step is not None and getattr(step, "redirect_to_url", None) else None,
         error.code if error else None, getattr(error, "decline_code", None) if error else None,
         getattr(error, "advice_code", None) if error else None,
-        getattr(error, "network_decline_code", None) if error else None,
-        dict(intent.metadata or {}))
+        getattr(error, "network_decline_code", None) if error else None)
 
 
 def create_account(*, key: str, email: str, name: str, country: str, person_id: str) -> AccountNews:

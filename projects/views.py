@@ -1,6 +1,8 @@
 """What everyone sees: the front page, what is on, and each project with its news."""
 
+from datetime import UTC
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, abort, current_app, g, render_template, request, url_for
 from flask_babel import gettext as _
@@ -13,7 +15,7 @@ from core.policy import allow
 from projects import queries, rules
 from projects.forms import CATEGORIES
 from projects.hooks import Tab, page_shown, tabs_asked
-from projects.models import Category, Project, ProjectState
+from projects.models import PUBLIC, Category, Project, ProjectState
 
 bp = Blueprint("projects", __name__)
 S = ProjectState
@@ -163,6 +165,33 @@ def add_tabs(project: Project, person: Any, tabs: list[Tab]) -> None:
              Tab("updates", _("Updates"), url_for("projects.new_update", slug=project.slug), order=40)]
     if role == "creator":
         tabs.append(Tab("team", _("Team"), url_for("projects.team", slug=project.slug), order=90))
+
+
+def ends_text(project: Project) -> str:
+    """`Monday 30 November 2026 at 20:00 (Amsterdam time, 19:00 UTC)`: the zone it was chosen in and UTC (C-16)."""
+    if project.deadline is None:
+        return ""
+    here = show_moment(project.deadline, project.zone)
+    if project.zone == "UTC":
+        return here
+    local, there = project.deadline.astimezone(ZoneInfo(project.zone)), project.deadline.astimezone(UTC)
+    utc = f"{there:%H:%M} UTC" if local.date() == there.date() else show_moment(project.deadline)
+    return f"{here.removesuffix(')')}, {utc})" if here.endswith(")") else f"{here}, {utc}"
+
+
+def on_me(person: Any, context: dict[str, Any]) -> None:
+    """Hooked to people.me_shown: the projects that somebody works on, drafts too."""
+    context["projects"] = queries.projects_of(person)
+    if context["projects"]:
+        context.setdefault("parts", []).append("projects/_mine.html")
+
+
+def on_person(person: Any, context: dict[str, Any]) -> None:
+    """Hooked to people.person_shown: what everybody may see of it."""
+    public = [card for card in queries.projects_of(person) if card.state in PUBLIC and card.creator_id == person.id]
+    context["projects"] = public
+    if public:
+        context.setdefault("parts", []).append("projects/_mine.html")
 
 
 def money_of(project: Project, amount: int | None) -> str:

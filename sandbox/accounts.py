@@ -52,7 +52,7 @@ def _recipient(status: str) -> Row:
     reason = [{"code": "requirements_past_due", "resolution": "provide_info"}]
     transfers = {"status": status, "status_details": [] if status == "active" else reason}
     payouts = {"status": status, "status_details": [] if status == "active" else reason}
-    capabilities = {"bank_accounts": None, "cards": None}
+    capabilities: Row = {"bank_accounts": None, "cards": None}
     capabilities["stripe_balance"] = {"payouts": payouts, "stripe_transfers": transfers}
     return {"applied": True, "capabilities": capabilities, "default_outbound_destination": None}
 
@@ -65,7 +65,11 @@ def _requirements(descriptions: tuple[str, ...]) -> Row:
             "awaiting_action_from": "user",
             "description": text,
             "errors": [],
-            "impact": {"restricts_capabilities": [{"capability": TRANSFERS, "configuration": "recipient", "deadline": deadline}]},
+            "impact": {
+                "restricts_capabilities": [
+                    {"capability": TRANSFERS, "configuration": "recipient", "deadline": deadline}
+                ]
+            },
             "minimum_deadline": deadline,
             "reference": None,
             "requested_reasons": [{"code": "routine_onboarding"}],
@@ -172,7 +176,11 @@ def create_link(request: Request) -> Row:
         if not str(use[flow].get(name) or "https://").startswith(("http://", "https://")):
             raise invalid(f"{name} is not a URL.", f"use_case.{flow}.{name}", "url_invalid")
     token = random_id("", 32)
-    store.put("account_link", {"account": account["id"], "use": use[flow], "expires": clock.exact() + LINK_LIVES, "used": False}, token)
+    store.put(
+        "account_link",
+        {"account": account["id"], "use": use[flow], "expires": clock.exact() + LINK_LIVES, "used": False},
+        token,
+    )
     link = blank(
         "v2.core.account_link",
         None,

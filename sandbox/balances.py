@@ -12,7 +12,8 @@ from .store import Row, random_id, store
 @route("GET /v1/balance", "_balance_retrieve_params.BalanceRetrieveParams")
 def balance(request: Request) -> Row:
     """The platform's balance; with Stripe-Account, that account's, all of it available."""
-    ready, waiting = [], []
+    ready: list[Row] = []
+    waiting: list[Row] = []
     for currency in books.currencies() or ["eur"]:
         whole = books.balance(request.account or books.PLATFORM, currency)
         now = whole if request.account else books.available(currency)
@@ -38,7 +39,9 @@ def retrieve(request: Request) -> Row:
 @route("GET /v1/balance_transactions", "_balance_transaction_list_params.BalanceTransactionListParams")
 def list_all(request: Request) -> Row:
     params = request.params
-    page = listing(request, "balance_transaction", {key: params.get(key) for key in ("source", "type", "currency", "payout")})
+    page = listing(
+        request, "balance_transaction", {key: params.get(key) for key in ("source", "type", "currency", "payout")}
+    )
     page["data"] = [current(row) for row in page["data"]]
     return page
 

@@ -26,7 +26,8 @@ _seen: set[str] = set()
 def _listen(kind: str, id: str, row: Row | None) -> None:
     """Totals are never stored: they are what the postings add up to, also after a replay."""
     if kind == "":
-        totals.clear(), pending.clear(), ripe.clear(), _seen.clear()
+        for book in (totals, pending, ripe, _seen):
+            book.clear()  # type: ignore[attr-defined]
     elif kind == "posting" and row is not None and id not in _seen:
         _seen.add(id)
         for account, amount in row["lines"]:
@@ -52,7 +53,9 @@ clock.MOVED.append(_recount)
 
 def post(currency: str, *lines: tuple[str, int], why: str) -> None:
     assert sum(amount for _, amount in lines) == 0, lines
-    store.put("posting", {"currency": currency, "lines": [list(line) for line in lines], "why": why}, random_id("post_"))
+    store.put(
+        "posting", {"currency": currency, "lines": [list(line) for line in lines], "why": why}, random_id("post_")
+    )
 
 
 def balance(account: str, currency: str) -> int:
@@ -93,7 +96,15 @@ def transact(type: str, amount: int, currency: str, source: str, fee: int = 0, u
     """A balance transaction of the platform, available from `until`; its money moves by `post`."""
     category = more.pop("category", type)
     moment = clock.now()
-    details = [{"amount": fee, "application": None, "currency": currency, "description": "Stripe processing fees", "type": "stripe_fee"}]
+    details = [
+        {
+            "amount": fee,
+            "application": None,
+            "currency": currency,
+            "description": "Stripe processing fees",
+            "type": "stripe_fee",
+        }
+    ]
     row = blank(
         "balance_transaction",
         amount=amount,

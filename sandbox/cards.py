@@ -59,7 +59,11 @@ REFUSALS: dict[str, Refusal] = {
     "stolen_card": _declined("stolen_card", "do_not_try_again", "43"),
     "fraudulent": _declined("fraudulent", "do_not_try_again", "59"),
     "card_velocity_exceeded": Refusal(
-        "card_declined", "card_velocity_exceeded", "Your card was declined for too many requests.", "try_again_later", "61"
+        "card_declined",
+        "card_velocity_exceeded",
+        "Your card was declined for too many requests.",
+        "try_again_later",
+        "61",
     ),
     "expired_card": Refusal("expired_card", "expired_card", "Your card has expired.", "confirm_card_data", "54"),
     "incorrect_cvc": Refusal(

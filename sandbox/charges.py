@@ -61,9 +61,7 @@ def capture(charge: Row, amount: int, card: Card) -> None:
     fee = books.fee_for(amount, currency)
     until = 0 if card.after == "available" else clock.now() + books.WEEK
     entry = books.transact("charge", amount, currency, charge["id"], fee, until, description=charge["description"])
-    books.post(
-        currency, (books.WORLD, -amount), (books.FEES, fee), (books.PLATFORM, amount - fee), why=charge["id"]
-    )
+    books.post(currency, (books.WORLD, -amount), (books.FEES, fee), (books.PLATFORM, amount - fee), why=charge["id"])
     charge.update(captured=True, amount_captured=amount, balance_transaction=entry["id"])
     store.put("charge", charge)
 
@@ -82,16 +80,30 @@ def _outcome(card: Card, why: Refusal | None) -> Row:
         "type": "authorized",
     }
     if why is not None:
-        outcome.update(network_status="declined_by_network", reason=why.decline_code or why.code, type="issuer_declined")
+        outcome.update(
+            network_status="declined_by_network", reason=why.decline_code or why.code, type="issuer_declined"
+        )
         outcome["seller_message"] = f"The bank returned the decline code `{why.decline_code or why.code}`."
     if blocked:
-        outcome.update(network_status="not_sent_to_network", reason="highest_risk_level", risk_level="highest", type="blocked")
+        outcome.update(
+            network_status="not_sent_to_network", reason="highest_risk_level", risk_level="highest", type="blocked"
+        )
     return outcome
 
 
 def _card_details(intent: Row, method: Row, authenticated: bool) -> Row:
     card = method["card"]
-    copied = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "regulated_status")
+    copied = (
+        "brand",
+        "checks",
+        "country",
+        "exp_month",
+        "exp_year",
+        "fingerprint",
+        "funding",
+        "last4",
+        "regulated_status",
+    )
     secure = {"authentication_flow": "challenge", "result": "authenticated", "result_reason": None, "version": "2.2.0"}
     more: dict[str, Any] = {
         "amount_authorized": intent["amount"],
@@ -119,7 +131,9 @@ def retrieve(request: Request) -> Row:
 @route("GET /v1/charges", "_charge_list_params.ChargeListParams")
 def list_all(request: Request) -> Row:
     params = request.params
-    return listing(request, "charge", {key: params.get(key) for key in ("payment_intent", "customer", "transfer_group")})
+    return listing(
+        request, "charge", {key: params.get(key) for key in ("payment_intent", "customer", "transfer_group")}
+    )
 
 
 @route("POST /v1/charges/{id}", "_charge_update_params.ChargeUpdateParams")

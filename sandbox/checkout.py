@@ -15,7 +15,14 @@ from .shapes import blank
 from .store import Row, random_id, store
 
 SHORTEST, LONGEST = 30 * 60, 24 * 3600
-PAYMENT_ONLY = ("line_items", "payment_intent_data", "subscription_data", "discounts", "shipping_options", "invoice_creation")
+PAYMENT_ONLY = (
+    "line_items",
+    "payment_intent_data",
+    "subscription_data",
+    "discounts",
+    "shipping_options",
+    "invoice_creation",
+)
 
 
 def _refuse(params: dict[str, Any]) -> None:
@@ -29,7 +36,11 @@ def _refuse(params: dict[str, Any]) -> None:
         if name in params:
             raise invalid(f"You can not pass `{name}` in `setup` mode.", name)
     if "currency" not in params and "allowed_payment_method_types" not in params:
-        raise invalid("In setup mode, currency is required unless allowed_payment_method_types is set.", "currency", "parameter_missing")
+        raise invalid(
+            "In setup mode, currency is required unless allowed_payment_method_types is set.",
+            "currency",
+            "parameter_missing",
+        )
     if params.get("ui_mode", "hosted_page") in ("hosted", "hosted_page"):
         if "success_url" not in params:
             raise invalid("Missing required param: success_url.", "success_url", "parameter_missing")
@@ -46,7 +57,11 @@ def _refuse(params: dict[str, Any]) -> None:
         raise invalid("client_reference_id can have up to 200 characters.", "client_reference_id")
     for name in params.get("setup_intent_data", {}):
         if name not in ("description", "metadata", "on_behalf_of"):
-            raise invalid(f"Received unknown parameter: setup_intent_data[{name}]", f"setup_intent_data[{name}]", "parameter_unknown")
+            raise invalid(
+                f"Received unknown parameter: setup_intent_data[{name}]",
+                f"setup_intent_data[{name}]",
+                "parameter_unknown",
+            )
 
 
 @route("POST /v1/checkout/sessions", "checkout._session_create_params.SessionCreateParams")
@@ -62,7 +77,7 @@ def create(request: Request) -> Row:
     currency = money.currency(params["currency"]) if "currency" in params else None
     customer = living(params["customer"]) if "customer" in params else None
     given = params.get("setup_intent_data", {})
-    intent = setup_intents.new(customer and customer["id"], description=given.get("description"))
+    intent = setup_intents.new(customer["id"] if customer else None, description=given.get("description"))
     merge_metadata(intent, given.get("metadata"))
     store.put("setup_intent", intent)
     session = blank("checkout.session", random_id("cs_test_a1", 56))
@@ -73,8 +88,13 @@ def create(request: Request) -> Row:
         created=moment,
         currency=currency,
         custom_fields=[],
-        custom_text={"after_submit": None, "shipping_address": None, "submit": None, "terms_of_service_acceptance": None},
-        customer=customer and customer["id"],
+        custom_text={
+            "after_submit": None,
+            "shipping_address": None,
+            "submit": None,
+            "terms_of_service_acceptance": None,
+        },
+        customer=customer["id"] if customer else None,
         customer_creation=params.get("customer_creation"),
         customer_email=params.get("customer_email"),
         expires_at=expires,
@@ -122,7 +142,7 @@ def list_all(request: Request) -> Row:
 def expire_call(request: Request) -> Row:
     session = one("checkout.session", request.ids[0])
     if session["status"] != "open":
-        text = f"Only Checkout Sessions with a status in [\"open\"] can be expired. This one's status is {session['status']}."
+        text = f'Only Checkout Sessions with a status in ["open"] can be expired. This one\'s status is {session["status"]}.'
         raise invalid(text, code="checkout_session_not_open", stored=True)
     return expire(session)
 

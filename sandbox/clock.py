@@ -50,7 +50,9 @@ def at(moment: float, what: Callable[[str], None], target: str) -> None:
 def run_due() -> None:
     """Fire what is due, oldest first."""
     moment = exact()
-    timers: list[tuple[str, Row]] = [(id, row) for id, row in store.rows.get("timer", {}).items() if row["at"] <= moment]
+    timers: list[tuple[str, Row]] = [
+        (id, row) for id, row in store.rows.get("timer", {}).items() if row["at"] <= moment
+    ]
     for id, row in sorted(timers, key=lambda item: item[1]["at"]):
         store.drop("timer", id)
         ACTIONS[row["do"]](row["on"])

@@ -7,8 +7,18 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from . import accounts, balances, books, checkout, clock, disputes, faults, idempotency, payment_intents
-from . import setup_intents, webhooks
+from . import (
+    accounts,
+    balances,
+    books,
+    checkout,
+    clock,
+    disputes,
+    faults,
+    idempotency,
+    payment_intents,
+    webhooks,
+)
 from .errors import invalid
 from .methods import number_of
 from .routes import one
@@ -31,10 +41,11 @@ def control(line: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 def serve(method: str, path: str, query: dict[str, str], asked: Ask) -> Any:
     given = path.removeprefix("/_sandbox/").strip("/").split("/")
     for verb, steps, function in CONTROLS:
-        if verb == method and len(steps) == len(given):
-            if all(step[0] == "{" or step == piece for step, piece in zip(steps, given, strict=True)):
-                ids = [piece for step, piece in zip(steps, given, strict=True) if step[0] == "{"]
-                return function(*ids, {**query, **asked})
+        if verb != method or len(steps) != len(given):
+            continue
+        if all(step[0] == "{" or step == piece for step, piece in zip(steps, given, strict=True)):
+            ids = [piece for step, piece in zip(steps, given, strict=True) if step[0] == "{"]
+            return function(*ids, {**query, **asked})
     raise invalid(f"No such control: {method} {path}", status=404)
 
 
@@ -111,7 +122,11 @@ def redeliver(asked: Ask) -> Ask:
 @control("POST rate")
 def set_rate(asked: Ask) -> Ask:
     faults.buckets.set(asked.get("per_endpoint"), asked.get("global"))
-    return {"per_endpoint": faults.buckets.per_endpoint, "global": faults.buckets.whole, "refused": faults.buckets.refused}
+    return {
+        "per_endpoint": faults.buckets.per_endpoint,
+        "global": faults.buckets.whole,
+        "refused": faults.buckets.refused,
+    }
 
 
 @control("POST strict")
@@ -174,7 +189,9 @@ def counts(_: Ask) -> Ask:
         by = Counter(row["status"] for row in store.rows.get(kind, {}).values())
         answer[f"{kind}_by_status"] = dict(by)
     answer["charges_succeeded"] = answer["charge_by_status"].get("succeeded", 0)
-    twice = Counter(row["payment_intent"] for row in store.rows.get("charge", {}).values() if row["status"] == "succeeded")
+    twice = Counter(
+        row["payment_intent"] for row in store.rows.get("charge", {}).values() if row["status"] == "succeeded"
+    )
     answer["intents_charged_twice"] = sum(1 for number in twice.values() if number > 1)
     answer["max_in_flight_per_object"] = peak.get("per_object", 0)
     answer["rate_limited"] = faults.buckets.refused

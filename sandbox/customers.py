@@ -82,7 +82,9 @@ def delete(request: Request) -> Row:
     webhooks.emit("customer.deleted", customer)
     for id in store.newest_first("payment_method", {"customer": customer["id"]}):
         detach(one("payment_method", id))
-    return store.put("customer", {"id": customer["id"], "object": "customer", "deleted": True, "created": customer["created"]})
+    return store.put(
+        "customer", {"id": customer["id"], "object": "customer", "deleted": True, "created": customer["created"]}
+    )
 
 
 @route("GET /v1/customers", "_customer_list_params.CustomerListParams")

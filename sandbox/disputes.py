@@ -97,7 +97,10 @@ def start(charge: Row, status: str = "needs_response", reason: str = "fraudulent
 def _details(charge: Row, status: str) -> Row:
     brand = charge["payment_method_details"]["card"]["brand"]
     case = "inquiry" if status in WARNINGS else "chargeback"
-    return {"card": {"brand": brand, "case_type": case, "network": brand, "network_reason_code": "10.4"}, "type": "card"}
+    return {
+        "card": {"brand": brand, "case_type": case, "network": brand, "network_reason_code": "10.4"},
+        "type": "card",
+    }
 
 
 def _withdraw(dispute: Row) -> None:
@@ -186,5 +189,3 @@ def retrieve_warning(request: Request) -> Row:
 def list_warnings(request: Request) -> Row:
     where = {key: request.params.get(key) for key in ("charge", "payment_intent")}
     return listing(request, "radar.early_fraud_warning", where)
-
-

@@ -17,7 +17,12 @@ class StripeError(Exception):
 
 
 def invalid(
-    message: str, param: str | None = None, code: str | None = None, status: int = 400, stored: bool = False, **more: Any
+    message: str,
+    param: str | None = None,
+    code: str | None = None,
+    status: int = 400,
+    stored: bool = False,
+    **more: Any,
 ) -> StripeError:
     """`invalid_request_error`: the caller's mistake; before execution, so not stored unless told (SB-01)."""
     error = {"type": "invalid_request_error", "code": code, "param": param, "message": message, **more}
@@ -32,12 +37,13 @@ def absent(kind: str, id: str, param: str = "id") -> StripeError:
 def wrong_state(kind: str, obj: dict[str, Any], verb: str) -> StripeError:
     """A move that the state machine does not have (SB-03); execution began, so it is stored."""
     status = obj["status"]
-    return invalid(
-        f"This {kind}'s status is {status}: it cannot be {verb}.",
-        code=f"{kind}_unexpected_state",
-        stored=True,
-        **{kind: dict(obj)},
-    )
+    error = {
+        "type": "invalid_request_error",
+        "code": f"{kind}_unexpected_state",
+        "message": f"This {kind}'s status is {status}: it cannot be {verb}.",
+        kind: dict(obj),
+    }
+    return StripeError(400, error, stored=True)
 
 
 def api_error(status: int = 500) -> StripeError:

@@ -60,7 +60,7 @@ def listed() -> list[dict[str, Any]]:
     return [asdict(fault) for fault in planted]
 
 
-def refusal(fault: Fault) -> StripeError | None:
+def refusal(fault: Fault) -> StripeError:
     """The answer that a fault gives instead of executing."""
     errors: dict[str, tuple[int, dict[str, Any]]] = {
         "500_before": (500, {"type": "api_error", "message": "Fault: failed before execution."}),
@@ -75,8 +75,6 @@ def refusal(fault: Fault) -> StripeError | None:
             {"type": "invalid_request_error", "code": "lock_timeout", "message": "Another request holds this object."},
         ),
     }
-    if fault.kind not in errors:
-        return None
     status, body = errors[fault.kind]
     error = StripeError(status, body, stored=fault.kind == "500_after")
     if fault.should_retry is not None:

@@ -17,7 +17,8 @@ from .errors import StripeError, invalid
 from .routes import Request
 from .store import store
 
-RANDOM_KEY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z", re.I)
+# The SDK's own key is sixteen random bytes in a UUID's form, without a version; a bare UUID of any kind looks the same.
+RANDOM_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 KEEP = {"v1": 24 * 3600, "v2": 30 * 24 * 3600}
 in_use: set[str] = set()
 

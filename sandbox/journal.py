@@ -41,6 +41,6 @@ class Journal:
         with fresh.open("wb") as out:
             for change in changes:
                 out.write(encode([change]) + b"\n")
-        os.replace(fresh, self.path)
+        fresh.replace(self.path)
         os.close(self.file)
         self.file = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)

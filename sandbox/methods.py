@@ -93,7 +93,9 @@ def number_of(typed: str) -> Card:
     if digits == BAD_NUMBER or digits not in CARDS:
         why = refusal("incorrect_number")
         text = why.message if digits == BAD_NUMBER else "Only Stripe's test card numbers work here."
-        raise StripeError(402, {"type": "card_error", "code": why.code, "message": text, "param": "number"}, stored=True)
+        raise StripeError(
+            402, {"type": "card_error", "code": why.code, "message": text, "param": "number"}, stored=True
+        )
     return CARDS[digits]
 
 
@@ -108,7 +110,10 @@ def list_all(request: Request) -> Row:
     return listing(request, "payment_method", {"customer": params.get("customer"), "type": params.get("type")})
 
 
-@route("GET /v1/customers/{customer}/payment_methods", "_customer_payment_method_list_params.CustomerPaymentMethodListParams")
+@route(
+    "GET /v1/customers/{customer}/payment_methods",
+    "_customer_payment_method_list_params.CustomerPaymentMethodListParams",
+)
 def list_of_customer(request: Request) -> Row:
     one("customer", request.ids[0])
     where = {"customer": request.ids[0], "type": request.params.get("type")}
@@ -178,5 +183,3 @@ def detach(method: Row) -> Row:
     store.put("payment_method", method)
     webhooks.emit("payment_method.detached", method, before)
     return method
-
-

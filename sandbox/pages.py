@@ -28,7 +28,10 @@ TRIES = (
     ("4000000000000259", "0259: disputed later"),
 )
 SAFE = [
-    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"),
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    ),
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
     ("cache-control", "no-store"),
@@ -81,7 +84,9 @@ def card_page(id: str, form: dict[str, str] | None) -> Page:
     if session is None:
         return notice("Not found", "This checkout does not exist.", 404)
     if session["status"] == "complete":
-        return notice("Your card is saved", "This checkout is complete.", link=checkout.success_url(session), label="Continue")
+        return notice(
+            "Your card is saved", "This checkout is complete.", link=checkout.success_url(session), label="Continue"
+        )
     if session["status"] == "expired" or session["expires_at"] <= clock.now():
         text = "Nothing was saved. Go back and start again."
         return notice("This checkout has expired", text, link=session["cancel_url"])
@@ -91,7 +96,12 @@ def card_page(id: str, form: dict[str, str] | None) -> Page:
         number = form["fill"] if form["fill"] in CARDS else ""
         spaced = " ".join(number[n : n + 4] for n in range(0, len(number), 4))
         year = int(clock.iso(clock.exact())[2:4]) + 3
-        values = {"number": spaced, "expiry": f"12 / {year}", "cvc": "1234" if len(number) == 15 else "123", "name": "Test Backer"}
+        values = {
+            "number": spaced,
+            "expiry": f"12 / {year}",
+            "cvc": "1234" if len(number) == 15 else "123",
+            "name": "Test Backer",
+        }
     elif form is not None:
         values = {name: form.get(name, "").strip() for name in ("number", "expiry", "cvc", "name", "email")}
         errors, after = _submit(session, values)
@@ -174,7 +184,11 @@ def secure_page(id: str, form: dict[str, str] | None) -> Page:
             what = f"Confirm the payment of {intent['amount']} minor units in {intent['currency'].upper()}."
         return html("secure.html", what=intent["description"] or what, last4=method["card"].get("last4", ""))
     good = form["answer"] == "complete"
-    intent = payment_intents.authenticated(intent, good) if kind == "payment_intent" else checkout.authenticated(intent, good)
+    intent = (
+        payment_intents.authenticated(intent, good)
+        if kind == "payment_intent"
+        else checkout.authenticated(intent, good)
+    )
     if back is None:
         return notice("Thank you", "You can close this page.")
     outcome = "succeeded" if intent["status"] in ("succeeded", "requires_capture") else "failed"

@@ -7,11 +7,11 @@ import sys
 import types
 import typing
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, Required
 from urllib.parse import unquote_plus
 
 from stripe._request_options import RequestOptions
-from typing_extensions import NotRequired, Required, is_typeddict
+from typing_extensions import is_typeddict
 
 from .errors import StripeError, invalid
 
@@ -54,9 +54,13 @@ class Text(Kind):
         if not isinstance(value, str):
             raise invalid(f"Invalid string: {value!r}", path, "parameter_invalid_string")
         if not value and not json:
-            raise invalid(f"You passed an empty string for '{path}', which cannot be unset.", path, "parameter_invalid_empty")
+            raise invalid(
+                f"You passed an empty string for '{path}', which cannot be unset.", path, "parameter_invalid_empty"
+            )
         if len(value) > 5000:
-            raise invalid(f"Invalid string: must be at most 5000 characters ({path}).", path, "parameter_invalid_string")
+            raise invalid(
+                f"Invalid string: must be at most 5000 characters ({path}).", path, "parameter_invalid_string"
+            )
         return value
 
 
@@ -93,7 +97,9 @@ class Choice(Kind):
     def check(self, value: Any, path: str, json: bool) -> Any:
         if value in self.values:
             return value
-        raise invalid(f"Invalid {path}: must be one of {', '.join(map(str, self.values))}", path, "parameter_invalid_enum")
+        raise invalid(
+            f"Invalid {path}: must be one of {', '.join(map(str, self.values))}", path, "parameter_invalid_enum"
+        )
 
 
 class Array(Kind):
@@ -124,7 +130,9 @@ class Map(Kind):
             if item is not None and not isinstance(item, str):
                 raise invalid("Metadata values must be strings.", f"{path}[{key}]", "parameter_invalid_string")
             if item is not None and len(item) > 500:
-                raise invalid("Metadata values can have up to 500 characters.", f"{path}[{key}]", "parameter_invalid_string")
+                raise invalid(
+                    "Metadata values can have up to 500 characters.", f"{path}[{key}]", "parameter_invalid_string"
+                )
         return value
 
 
@@ -154,8 +162,14 @@ class Record(Kind):
         out = {}
         for name, item in value.items():
             where = _below(path, name, json)
-            if not path and name in RETIRED and self.cls.__name__.startswith(("PaymentIntent", "SetupIntent", "Session")):
-                raise invalid(f"{name} is no longer supported as input; use dynamic payment methods.", where, RETIRED[name])
+            if (
+                not path
+                and name in RETIRED
+                and self.cls.__name__.startswith(("PaymentIntent", "SetupIntent", "Session"))
+            ):
+                raise invalid(
+                    f"{name} is no longer supported as input; use dynamic payment methods.", where, RETIRED[name]
+                )
             if name not in fields:
                 raise invalid(f"Received unknown parameter: {where}", where, "parameter_unknown")
             out[name] = None if item is None and json else fields[name][1].check(item, where, json)
@@ -224,7 +238,7 @@ def kind_of(hint: Any, home: str) -> Kind:
         return record(hint)
     if origin is Literal:
         return Unset() if args == ("",) else Choice(args)
-    if origin in (list, typing.List):
+    if origin in (list, list):
         return Array(args[0], home)
     if origin in (typing.Union, types.UnionType):
         kinds = [kind_of(arg, home) for arg in args if arg is not type(None)]
@@ -232,7 +246,7 @@ def kind_of(hint: Any, home: str) -> Kind:
         # "Literal[...] | str" is the SDK's way to say that Stripe may add values; what exists today is the list
         kinds = [kind for kind in kinds if not (closed and isinstance(kind, Text))]
         if any(isinstance(kind, Map) for kind in kinds):
-            kinds = [kind for kind in kinds if not type(kind) is Kind]
+            kinds = [kind for kind in kinds if type(kind) is not Kind]
         return kinds[0] if len(kinds) == 1 else Either(kinds)
     if origin is dict:
         return Map()

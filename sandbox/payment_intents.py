@@ -58,7 +58,9 @@ def create(request: Request) -> Row:
                 raise invalid(f"{name} can only be passed together with confirm=true.", name)
     modes = ("allowed_payment_method_types", "excluded_payment_method_types", "automatic_payment_methods")
     if len([name for name in modes if name in params]) > 1 and "allowed_payment_method_types" in params:
-        raise invalid("allowed_payment_method_types excludes the other ways to choose methods.", "allowed_payment_method_types")
+        raise invalid(
+            "allowed_payment_method_types excludes the other ways to choose methods.", "allowed_payment_method_types"
+        )
     intent = blank(
         "payment_intent",
         amount_capturable=0,
@@ -235,7 +237,7 @@ def capture(request: Request) -> Row:
     intent = one("payment_intent", request.ids[0])
     if intent["status"] != "requires_capture":
         raise wrong_state("payment_intent", intent, "captured")
-    amount = request.params.get("amount_to_capture", intent["amount"])
+    amount = request.params["amount_to_capture"] if "amount_to_capture" in request.params else intent["amount"]
     if not 0 < amount <= intent["amount_capturable"]:
         raise invalid("amount_to_capture is more than can be captured.", "amount_to_capture", "amount_too_large")
     charge = one("charge", intent["latest_charge"])

@@ -24,7 +24,9 @@ def create(request: Request) -> Row:
     if charge["status"] != "succeeded" or not charge["captured"]:
         raise invalid(f"Charge {charge['id']} has not been captured.", "charge", "charge_not_refundable", stored=True)
     if left <= 0:
-        raise invalid(f"Charge {charge['id']} has already been refunded.", "charge", "charge_already_refunded", stored=True)
+        raise invalid(
+            f"Charge {charge['id']} has already been refunded.", "charge", "charge_already_refunded", stored=True
+        )
     amount = params.get("amount", left)
     if amount < 1:
         raise invalid("Invalid positive integer", "amount", "parameter_invalid_integer")
@@ -58,7 +60,12 @@ def _make(charge: Row, amount: int, params: Row) -> Row:
     card = card_of(one("payment_method", charge["payment_method"]))
     entry = books.transact("refund", -amount, charge["currency"], "", until=books.ripens(charge))
     books.post(charge["currency"], (books.PLATFORM, -amount), (books.WORLD, amount), why="refund")
-    details = {"reference": None, "reference_status": "pending", "reference_type": "acquirer_reference_number", "type": "refund"}
+    details = {
+        "reference": None,
+        "reference_status": "pending",
+        "reference_type": "acquirer_reference_number",
+        "type": "refund",
+    }
     refund = blank(
         "refund",
         amount=amount,
@@ -115,7 +122,9 @@ def refund_fails(id: str) -> None:
 
 def _return_money(refund: Row, status: str, type: str) -> None:
     entry = books.transact(type, refund["amount"], refund["currency"], refund["id"])
-    books.post(refund["currency"], (books.WORLD, -refund["amount"]), (books.PLATFORM, refund["amount"]), why=refund["id"])
+    books.post(
+        refund["currency"], (books.WORLD, -refund["amount"]), (books.PLATFORM, refund["amount"]), why=refund["id"]
+    )
     refund.update(status=status, failure_balance_transaction=entry["id"], pending_reason=None)
     charge = one("charge", refund["charge"])
     charge["amount_refunded"] -= refund["amount"]

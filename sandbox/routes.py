@@ -137,5 +137,3 @@ def merge_metadata(obj: Row, given: Any) -> None:
     if len(merged) > 50:
         raise invalid("Metadata can have up to 50 keys.", "metadata", "parameter_invalid_hash")
     obj["metadata"] = {key: value for key, value in merged.items() if value not in ("", None)}
-
-

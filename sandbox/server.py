@@ -13,20 +13,37 @@ import os
 import socket
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from . import API_VERSION, clock, control, faults, idempotency, pages, webhooks
+# every module with endpoints; importing one registers its routes
+from . import (  # noqa: F401  # noqa: F401
+    API_VERSION,
+    accounts,
+    balances,
+    checkout,
+    clock,
+    control,
+    customers,
+    disputes,
+    events,
+    faults,
+    idempotency,
+    methods,
+    pages,
+    payment_intents,
+    refunds,
+    setup_intents,
+    transfers,
+    webhooks,
+)
 from .errors import StripeError, invalid
 from .params import decode_form
 from .routes import Request, Route, expanded, find
 from .store import store
-
-# every module with endpoints; importing one registers its routes
-from . import accounts, balances, checkout, customers, disputes, events, methods, payment_intents, refunds  # noqa: F401
-from . import setup_intents, transfers  # noqa: F401
 
 Headers = list[tuple[str, str]]
 
@@ -130,7 +147,7 @@ def note(request: Request, answer: Answer, replayed: bool = False, fault: str | 
         answer.headers.append(("idempotency-key", request.key))
     if replayed:
         answer.headers.append(("idempotent-replayed", "true"))
-    entry = {"id": request.id, "method": request.method, "path": request.path, "params": request.raw}
+    entry: dict[str, Any] = {"id": request.id, "method": request.method, "path": request.path, "params": request.raw}
     entry |= {"idempotency_key": request.key, "status": answer.status, "replayed": replayed, "time": clock.exact()}
     if fault:
         entry["fault"] = fault
@@ -178,9 +195,7 @@ async def api(method: str, path: str, query: str, headers: dict[str, str], body:
             note(request, Answer(0, b""), fault=kind)
             raise HungUp
         if fault and kind in ("500_before", "429", "409", "lock_timeout"):
-            error = faults.refusal(fault)
-            assert error is not None
-            return note(request, refused(request, error), fault=kind)
+            return note(request, refused(request, faults.refusal(fault)), fault=kind)
         if fault and kind == "decline":
             request.decline = fault.code
         with store.lock:
@@ -189,9 +204,7 @@ async def api(method: str, path: str, query: str, headers: dict[str, str], body:
             else:
                 answer = execute(request, route)
             if fault and kind == "500_after":
-                error = faults.refusal(fault)
-                assert error is not None
-                answer = refused(request, error)
+                answer = refused(request, faults.refusal(fault))
                 idempotency.keep(request, 500, answer.body)
                 store.commit()
         note(request, answer, replayed=kept is not None, fault=kind)
@@ -211,7 +224,7 @@ def hang_up(client: str) -> None:
     """Close the connection under granian's feet: find its socket by the client's port."""
     port = int(client.rsplit(":", 1)[1])
     try:
-        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+        numbers = [int(link.name) for link in Path("/proc/self/fd").iterdir()]
     except OSError:
         numbers = list(range(3, 1024))
     for number in numbers:

@@ -24,7 +24,9 @@ def new(customer: str | None, **values: Any) -> Row:
         created=clock.now(),
         customer=customer,
         metadata={},
-        payment_method_options={"card": {"mandate_options": None, "network": None, "request_three_d_secure": "automatic"}},
+        payment_method_options={
+            "card": {"mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
+        },
         payment_method_types=["card"],
         status="requires_payment_method",
         usage="off_session",
@@ -119,7 +121,10 @@ def attempt(intent: Row, method: Row, return_url: str | None, authenticated: boo
             target = {"return_url": return_url, "url": url}
             intent["next_action"] = {"redirect_to_url": target, "type": "redirect_to_url"}
         else:
-            intent["next_action"] = {"type": "use_stripe_sdk", "use_stripe_sdk": {"stripe_js": url, "type": "three_d_secure_redirect"}}
+            intent["next_action"] = {
+                "type": "use_stripe_sdk",
+                "use_stripe_sdk": {"stripe_js": url, "type": "three_d_secure_redirect"},
+            }
         store.put("setup_intent", intent)
         webhooks.emit("setup_intent.requires_action", intent)
         return intent
@@ -139,7 +144,9 @@ def authenticated(intent: Row, good: bool) -> Row:
     """What the 3-D Secure page reports."""
     method = one("payment_method", intent["payment_method"])
     if not good:
-        fail(intent, method, Refusal("setup_intent_authentication_failure", None, "The customer failed authentication."))
+        fail(
+            intent, method, Refusal("setup_intent_authentication_failure", None, "The customer failed authentication.")
+        )
         return intent
     try:
         return attempt(intent, method, None, authenticated=True)

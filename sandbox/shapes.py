@@ -50,6 +50,7 @@ KIND_BY_CLASS.update(Account="v2.core.account", Session="checkout.session")
 
 _blanks: dict[str, Row] = {}
 _expandable: dict[str, set[str]] = {}
+_empties: dict[str, list[tuple[str, type]]] = {}
 
 
 def _read(kind: str) -> None:
@@ -71,16 +72,21 @@ def _read(kind: str) -> None:
     if "livemode" in blank:
         blank["livemode"] = False
     _blanks[kind] = blank
+    _empties[kind] = [(key, type(value)) for key, value in blank.items() if isinstance(value, (list, dict))]
     _expandable[kind] = expandable
 
 
 def _neutral(hint: Any) -> Any:
     origin = typing.get_origin(hint) or hint
-    if origin in (list, typing.List):
+    if origin in (list, list):
         return []
     if origin in (bool, int, float):
         return origin()
-    if isinstance(origin, type) and issubclass(origin, (StripeObject, UntypedStripeObject)) and origin is not ListObject:
+    if (
+        isinstance(origin, type)
+        and issubclass(origin, (StripeObject, UntypedStripeObject))
+        and origin is not ListObject
+    ):
         return {}
     return None
 
@@ -89,7 +95,9 @@ def blank(kind: str, id: str | None = "", **values: Any) -> Row:
     """A new object of `kind` with every key that Stripe's has. Values must be fresh: nothing is shared."""
     if kind not in _blanks:
         _read(kind)
-    obj = {key: ([] if value == [] else {} if value == {} else value) for key, value in _blanks[kind].items()}
+    obj = dict(_blanks[kind])
+    for key, empty in _empties[kind]:
+        obj[key] = empty()
     if id is not None and kind in PREFIXES:
         obj["id"] = id or random_id(PREFIXES[kind])
     obj.update(values)
@@ -127,7 +135,7 @@ def _expand(obj: Row, steps: list[str], path: str) -> Row:
     if kind in CLASSES and kind not in _blanks:
         _read(kind)
     if kind == "charge" and step == "refunds":
-        refunds = [r for r in map(lambda id: store.get("refund", id), store.newest_first("refund", {"charge": obj["id"]})) if r]
+        refunds = [store.rows["refund"][id] for id in store.newest_first("refund", {"charge": obj["id"]})]
         copy[step] = {"object": "list", "data": refunds, "has_more": False, "url": f"/v1/charges/{obj['id']}/refunds"}
         return copy
     if step in ON_REQUEST.get(kind, ()):

@@ -49,7 +49,9 @@ def create(request: Request) -> Row:
     )
     transfer["reversals"] = _reversals(transfer)
     merge_metadata(transfer, params.get("metadata"))
-    entry = books.transact("transfer", -amount, currency, transfer["id"], until=until, description=params.get("description"))
+    entry = books.transact(
+        "transfer", -amount, currency, transfer["id"], until=until, description=params.get("description")
+    )
     books.post(currency, (books.PLATFORM, -amount), (account["id"], amount), why=transfer["id"])
     transfer["balance_transaction"] = entry["id"]
     store.put("transfer", transfer)
@@ -66,7 +68,9 @@ def _fits(charge: Row, amount: int, currency: str) -> None:
     ids = store.newest_first("transfer", {"source_transaction": charge["id"]})
     moved = sum(one("transfer", id)["amount"] - one("transfer", id)["amount_reversed"] for id in ids)
     if moved + amount > charge["amount_captured"]:
-        text = f"Transfers from {charge['id']} would exceed its amount: {moved} of {charge['amount_captured']} are taken."
+        text = (
+            f"Transfers from {charge['id']} would exceed its amount: {moved} of {charge['amount_captured']} are taken."
+        )
         raise invalid(text, "amount", "charge_exceeds_source_limit", stored=True)
 
 
@@ -106,7 +110,9 @@ def reverse(request: Request) -> Row:
     if left <= 0:
         raise invalid("The transfer is already fully reversed.", code="transfer_already_reversed", stored=True)
     if not 0 < amount <= left:
-        raise invalid(f"Reversal amount ({amount}) is greater than the unreversed amount ({left}).", "amount", stored=True)
+        raise invalid(
+            f"Reversal amount ({amount}) is greater than the unreversed amount ({left}).", "amount", stored=True
+        )
     if amount > books.balance(account, currency):
         text = "The connected account has insufficient funds for this reversal."
         raise invalid(text, "amount", "balance_insufficient", stored=True)
@@ -138,7 +144,9 @@ def list_reversals(request: Request) -> Row:
     return listing(request, "transfer_reversal", {"transfer": request.ids[0]})
 
 
-@route("GET /v1/transfers/{transfer}/reversals/{id}", "_transfer_reversal_retrieve_params.TransferReversalRetrieveParams")
+@route(
+    "GET /v1/transfers/{transfer}/reversals/{id}", "_transfer_reversal_retrieve_params.TransferReversalRetrieveParams"
+)
 def retrieve_reversal(request: Request) -> Row:
     reversal = one("transfer_reversal", request.ids[1])
     if reversal["transfer"] != request.ids[0]:

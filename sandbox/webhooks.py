@@ -90,7 +90,9 @@ def _queue_new(id: str, url: str) -> None:
 
 def schedule(id: str, wait: float = 0.0) -> None:
     with _wake:
-        heapq.heappush(_queue, (time.monotonic() + wait, random.random() if endpoint.mode == "reorder" else len(_queue), id))
+        heapq.heappush(
+            _queue, (time.monotonic() + wait, random.random() if endpoint.mode == "reorder" else len(_queue), id)
+        )
         _wake.notify()
 
 
@@ -156,7 +158,8 @@ class Postman(threading.Thread):
                 return
             mark = signature(secret if endpoint.mode != "bad_signature" else secret + "x", body)
             copies = endpoint.copies if endpoint.mode == "duplicate" else 1
-        good = all([self.post(url, body, mark) for _ in range(copies)])
+        answers = [self.post(url, body, mark) for _ in range(copies)]
+        good = all(answers)
         with store.lock:
             row = dict(store.get("delivery", id) or row)
             row.update(tries=row["tries"] + 1, done=good)
@@ -194,5 +197,3 @@ class Postman(threading.Thread):
                 if not kept:
                     return False
         return False
-
-

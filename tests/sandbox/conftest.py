@@ -17,7 +17,7 @@ import stripe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from sandbox.testing import Sandbox, start  # noqa: E402
+from sandbox.testing import Sandbox, start
 
 stripe.enable_telemetry = False
 _numbers = itertools.count()
@@ -48,7 +48,9 @@ class Mailbox:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 with box.news:
                     status = box.answers.pop(0) if box.answers else 200
-                    letter = SimpleNamespace(path=self.path, body=body, mark=self.headers["Stripe-Signature"], status=status)
+                    letter = SimpleNamespace(
+                        path=self.path, body=body, mark=self.headers["Stripe-Signature"], status=status
+                    )
                     letter.event = json.loads(body)
                     box.got.append(letter)
                     box.news.notify_all()
@@ -117,7 +119,10 @@ class Backer:
 
     def session(self, **more: Any) -> Any:
         params: dict[str, Any] = {"mode": "setup", "currency": "eur", "customer": self.customer.id}
-        params |= {"success_url": "https://shop.example/ok?s={CHECKOUT_SESSION_ID}", "cancel_url": "https://shop.example/"}
+        params |= {
+            "success_url": "https://shop.example/ok?s={CHECKOUT_SESSION_ID}",
+            "cancel_url": "https://shop.example/",
+        }
         return self.v1.checkout.sessions.create({**params, **more}, key())
 
     def saves(self, number: str = "4242424242424242") -> str:

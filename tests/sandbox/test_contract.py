@@ -53,13 +53,19 @@ def test_checkout_saves_a_card_and_expands(backer):
 def test_a_payment_is_made_read_and_listed(backer, words):
     paid = backer.pays(backer.saves(), transfer_group="camp_1", metadata={"pledge": "9"})
     assert paid.status == "succeeded" and paid.amount_received == 2500
-    read = backer.v1.payment_intents.retrieve(paid.id, {"expand": ["latest_charge.balance_transaction", "payment_method"]})
+    read = backer.v1.payment_intents.retrieve(
+        paid.id, {"expand": ["latest_charge.balance_transaction", "payment_method"]}
+    )
     entry = read.latest_charge.balance_transaction
     assert (entry.amount, entry.fee, entry.net) == (2500, 63, 2437)
     assert read.payment_method.card.last4 == "4242"
     assert read.latest_charge.metadata["pledge"] == "9"
     v1 = backer.v1
-    assert v1.payment_intents.list({"customer": backer.customer.id, "expand": ["data.latest_charge"]}).data[0].latest_charge.paid
+    assert (
+        v1.payment_intents.list({"customer": backer.customer.id, "expand": ["data.latest_charge"]})
+        .data[0]
+        .latest_charge.paid
+    )
     assert v1.charges.list({"payment_intent": paid.id}).data[0].id == read.latest_charge.id
     assert v1.charges.list({"transfer_group": "camp_1"}).data[0].id == read.latest_charge.id
     assert v1.charges.retrieve(read.latest_charge.id).payment_intent == paid.id
@@ -118,9 +124,13 @@ def test_a_transfer_waits_for_the_capability(backer, words):
 
 def test_refunds_stay_within_the_charge(backer, words):
     v1, paid = backer.v1, backer.pays(backer.saves())
-    part = v1.refunds.create({"payment_intent": paid.id, "amount": 1_500, "reason": "requested_by_customer"}, words.key())
+    part = v1.refunds.create(
+        {"payment_intent": paid.id, "amount": 1_500, "reason": "requested_by_customer"}, words.key()
+    )
     assert part.status == "succeeded" and v1.refunds.retrieve(part.id).charge == paid.latest_charge
-    assert words.refused(v1.refunds.create, {"charge": paid.latest_charge, "amount": 1_001}, words.key()).param == "amount"
+    assert (
+        words.refused(v1.refunds.create, {"charge": paid.latest_charge, "amount": 1_001}, words.key()).param == "amount"
+    )
     v1.refunds.create({"charge": paid.latest_charge}, words.key())
     assert v1.charges.retrieve(paid.latest_charge).refunded
     again = words.refused(v1.refunds.create, {"charge": paid.latest_charge}, words.key())
@@ -137,7 +147,9 @@ def test_disputes_take_money_and_give_it_back(backer, words):
     assert dispute.status == "needs_response" and dispute.balance_transactions[0].net == -2500 - 2000
     error = words.refused(v1.refunds.create, {"charge": paid.latest_charge}, words.key())
     assert error.code == "charge_disputed"
-    answered = v1.disputes.update(dispute.id, {"evidence": {"uncategorized_text": "It arrived."}, "submit": True}, words.key())
+    answered = v1.disputes.update(
+        dispute.id, {"evidence": {"uncategorized_text": "It arrived."}, "submit": True}, words.key()
+    )
     assert answered.status == "under_review"
     backer.sandbox.post("disputes", dispute=dispute.id, status="won")
     assert [entry.amount for entry in v1.disputes.retrieve(dispute.id).balance_transactions] == [-2500, 2500]
@@ -166,7 +178,10 @@ def test_accounts_of_creators_are_onboarded(backer, words):
             "account": creator.id,
             "use_case": {
                 "type": "account_onboarding",
-                "account_onboarding": {"refresh_url": "https://shop.example/again", "return_url": "https://shop.example/back"},
+                "account_onboarding": {
+                    "refresh_url": "https://shop.example/again",
+                    "return_url": "https://shop.example/back",
+                },
             },
         },
         words.key(),
@@ -175,7 +190,9 @@ def test_accounts_of_creators_are_onboarded(backer, words):
     assert page.status_code == 200 and "TEST" in page.text
     spent = requests.get(link.url, allow_redirects=False)
     assert spent.headers["location"] == "https://shop.example/again"
-    answer = requests.post(link.url, {"name": "C", "iban": "DE89370400440532013000", "do": "finish"}, allow_redirects=False)
+    answer = requests.post(
+        link.url, {"name": "C", "iban": "DE89370400440532013000", "do": "finish"}, allow_redirects=False
+    )
     assert answer.headers["location"] == "https://shop.example/back"
     read = core.accounts.retrieve(creator.id, {"include": ["configuration.recipient", "requirements"]})
     assert read.configuration.recipient.capabilities.stripe_balance.stripe_transfers.status == "active"
@@ -191,7 +208,9 @@ def test_accounts_of_creators_are_onboarded(backer, words):
 def test_an_account_link_expires_after_ten_minutes(backer, words):
     flow = {"refresh_url": "https://shop.example/again", "return_url": "https://shop.example/back"}
     use = {"type": "account_onboarding", "account_onboarding": flow}
-    link = backer.client.v2.core.account_links.create({"account": backer.creator(False).id, "use_case": use}, words.key())
+    link = backer.client.v2.core.account_links.create(
+        {"account": backer.creator(False).id, "use_case": use}, words.key()
+    )
     backer.sandbox.post("clock", advance=601)
     assert requests.get(link.url, allow_redirects=False).headers["location"] == flow["refresh_url"]
     backer.sandbox.post("clock", offset=0)
@@ -247,7 +266,9 @@ def test_objects_have_every_key_of_the_sdks_classes(backer, words):
     for kind, path in CLASSES.items():
         module, name = path.rsplit(".", 1)
         hints = getattr(importlib.import_module(f"stripe.{module}"), name).__annotations__
-        wanted = {field for field in hints if field.islower() and not field.startswith("_")} - ON_REQUEST.get(kind, set())
+        wanted = {field for field in hints if field.islower() and not field.startswith("_")} - ON_REQUEST.get(
+            kind, set()
+        )
         if kind == "payment_method":
             wanted &= METHOD_COMMON
         for obj in backer.sandbox.get(f"state/{kind}")[:1]:

@@ -49,7 +49,7 @@ def test_a_key_in_use_is_409(sandbox, stripe_client, words):
     time.sleep(0.15)
     error = words.refused(stripe_client.v1.payment_intents.create, AMOUNT, once)
     thread.join()
-    assert (error.http_status, error.code) == (409, "idempotency_key_in_use")
+    assert (error.http_status, error.json_body["error"]["code"]) == (409, "idempotency_key_in_use")
     assert stripe_client.v1.payment_intents.create(AMOUNT, once).id == seen[0]
 
 
@@ -70,7 +70,9 @@ def test_a_500_after_execution_is_replayed_and_nothing_happens_twice(backer, wor
     intent, once = backer.intent(backer.saves()), words.key()
     backer.sandbox.post("faults", match="POST /v1/payment_intents/*/confirm", kind="500_after")
     for _ in range(2):
-        assert words.refused(backer.v1.payment_intents.confirm, intent.id, {"off_session": True}, once).http_status == 500
+        assert (
+            words.refused(backer.v1.payment_intents.confirm, intent.id, {"off_session": True}, once).http_status == 500
+        )
     assert backer.v1.payment_intents.retrieve(intent.id).status == "succeeded"
     assert backer.sandbox.get("counts")["charges_succeeded"] == 1
 
@@ -89,12 +91,15 @@ def test_refused_parameters_leave_the_key_free(stripe_client, words):
     assert stripe_client.v1.payment_intents.create(AMOUNT, once).status == "requires_payment_method"
 
 
-@pytest.mark.parametrize("kind, status, code", [("429", 429, "rate_limit"), ("lock_timeout", 429, "lock_timeout"), ("409", 409, "idempotency_key_in_use")])
+@pytest.mark.parametrize(
+    "kind, status, code",
+    [("429", 429, "rate_limit"), ("lock_timeout", 429, "lock_timeout"), ("409", 409, "idempotency_key_in_use")],
+)
 def test_429_and_409_leave_the_key_free(sandbox, stripe_client, words, kind, status, code):
     once = words.key()
     sandbox.post("faults", match="POST /v1/payment_intents", kind=kind)
     error = words.refused(stripe_client.v1.payment_intents.create, AMOUNT, once)
-    assert (error.http_status, error.code) == (status, code)
+    assert (error.http_status, error.json_body["error"]["code"]) == (status, code)
     assert stripe_client.v1.payment_intents.create(AMOUNT, once).id
 
 
@@ -155,7 +160,9 @@ def test_faults_are_listed_counted_and_cleared(sandbox, stripe_client, words):
 
 def test_half_of_the_charges_can_be_declined(backer, words):
     method = backer.saves()
-    backer.sandbox.post("faults", match="POST /v1/payment_intents/*/confirm", kind="decline", code="do_not_honor", share=0.5, times=None)
+    backer.sandbox.post(
+        "faults", match="POST /v1/payment_intents/*/confirm", kind="decline", code="do_not_honor", share=0.5, times=None
+    )
     fates = []
     for _ in range(6):
         intent = backer.intent(method)
@@ -171,6 +178,6 @@ def test_the_rate_limit_counts_per_endpoint(sandbox, stripe_client, words):
     for _ in range(3):
         stripe_client.v1.payment_intents.create(AMOUNT, words.key())
     error = words.refused(stripe_client.v1.payment_intents.create, AMOUNT, words.key())
-    assert (error.http_status, error.code) == (429, "rate_limit")
+    assert (error.http_status, error.json_body["error"]["code"]) == (429, "rate_limit")
     assert stripe_client.v1.balance.retrieve().object == "balance"
     assert sandbox.get("counts")["rate_limited"] == 1

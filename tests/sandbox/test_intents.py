@@ -170,7 +170,10 @@ def test_a_payment_that_needs_authentication_is_rescued_on_session(backer, words
     assert asked.status == "requires_action" and asked.next_action.redirect_to_url.return_url == BACK["return_url"]
     backer.sandbox.post(f"intents/{intent.id}/authenticate")
     paid = backer.v1.payment_intents.retrieve(intent.id, {"expand": ["latest_charge"]})
-    assert paid.status == "succeeded" and paid.latest_charge.payment_method_details.card.three_d_secure.result == "authenticated"
+    assert (
+        paid.status == "succeeded"
+        and paid.latest_charge.payment_method_details.card.three_d_secure.result == "authenticated"
+    )
     assert backer.sandbox.get("counts")["charges_succeeded"] == 1
 
 

@@ -48,8 +48,7 @@ def test_errors_stand_beside_their_field_and_no_number_is_written_back(backer, c
     assert answer.status_code == 422
     assert re.search(rf'id="{field}-error">[^<]*{re.escape(text)}', answer.text), answer.text
     assert "B. Acker" in answer.text or "name" in change
-    typed = {**GOOD, **change}["number"]
-    assert f'value="{typed}"' not in answer.text
+    assert re.search(r'name="number"[^>]*value=""', answer.text)
 
 
 def test_a_test_card_can_be_filled_in_with_a_click(backer):
@@ -74,7 +73,9 @@ def test_saving_asks_for_3d_secure(backer, number):
     assert backer.v1.checkout.sessions.retrieve(session.id).status == "complete"
 
 
-@pytest.mark.parametrize("answer, status, redirect", [("complete", "succeeded", "succeeded"), ("fail", "requires_payment_method", "failed")])
+@pytest.mark.parametrize(
+    "answer, status, redirect", [("complete", "succeeded", "succeeded"), ("fail", "requires_payment_method", "failed")]
+)
 def test_a_payment_is_authenticated_on_the_page(backer, words, answer, status, redirect):
     intent = backer.intent(backer.saves("4000002760003184"))
     back = {"return_url": "https://shop.example/back?pledge=1"}

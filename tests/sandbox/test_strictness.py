@@ -62,14 +62,49 @@ def test_every_parameter_dropped_renamed_or_added_is_named(post, name):
         ("/v1/payment_intents", {"amount": "49", "currency": "eur"}, "amount_too_small", "amount"),
         ("/v1/payment_intents", {"amount": "100000000", "currency": "eur"}, "amount_too_large", "amount"),
         ("/v1/payment_intents", {"amount": "500", "currency": "xyz"}, "invalid_currency", "currency"),
-        ("/v1/payment_intents", {"amount": "500", "currency": "eur", "description": ""}, "parameter_invalid_empty", "description"),
-        ("/v1/payment_intents", {"amount": "500", "currency": "eur", "confirm": "yes"}, "parameter_invalid_boolean", "confirm"),
-        ("/v1/payment_intents", {"amount": "500", "currency": "eur", "capture_method": "x"}, "parameter_invalid_enum", "capture_method"),
+        (
+            "/v1/payment_intents",
+            {"amount": "500", "currency": "eur", "description": ""},
+            "parameter_invalid_empty",
+            "description",
+        ),
+        (
+            "/v1/payment_intents",
+            {"amount": "500", "currency": "eur", "confirm": "yes"},
+            "parameter_invalid_boolean",
+            "confirm",
+        ),
+        (
+            "/v1/payment_intents",
+            {"amount": "500", "currency": "eur", "capture_method": "x"},
+            "parameter_invalid_enum",
+            "capture_method",
+        ),
         ("/v1/payment_intents", {"amount": "500", "currency": "eur", "return_url": "https://x"}, None, "return_url"),
-        ("/v1/payment_intents", {"amount": "500", "currency": "eur", "application_fee_amount": "5"}, None, "application_fee_amount"),
-        ("/v1/payment_intents", {"amount": "500", "currency": "eur", "statement_descriptor": "X"}, None, "statement_descriptor"),
-        ("/v1/payment_intents", {"amount": "500", "currency": "eur", "metadata[" + "k" * 41 + "]": "x"}, "parameter_invalid_string", "metadata"),
-        ("/v1/payment_intents", {"amount": "500", "currency": "eur", "metadata[a]": "x" * 501}, "parameter_invalid_string", "metadata[a]"),
+        (
+            "/v1/payment_intents",
+            {"amount": "500", "currency": "eur", "application_fee_amount": "5"},
+            None,
+            "application_fee_amount",
+        ),
+        (
+            "/v1/payment_intents",
+            {"amount": "500", "currency": "eur", "statement_descriptor": "X"},
+            None,
+            "statement_descriptor",
+        ),
+        (
+            "/v1/payment_intents",
+            {"amount": "500", "currency": "eur", "metadata[" + "k" * 41 + "]": "x"},
+            "parameter_invalid_string",
+            "metadata",
+        ),
+        (
+            "/v1/payment_intents",
+            {"amount": "500", "currency": "eur", "metadata[a]": "x" * 501},
+            "parameter_invalid_string",
+            "metadata[a]",
+        ),
         (
             "/v1/payment_intents",
             {"amount": "500", "currency": "eur", "payment_method_options[card][nope]": "1"},
@@ -82,7 +117,12 @@ def test_every_parameter_dropped_renamed_or_added_is_named(post, name):
             "payment_method_types_no_longer_supported",
             "payment_method_types",
         ),
-        ("/v1/setup_intents", {"payment_method_types[]": "card"}, "payment_method_types_no_longer_supported", "payment_method_types"),
+        (
+            "/v1/setup_intents",
+            {"payment_method_types[]": "card"},
+            "payment_method_types_no_longer_supported",
+            "payment_method_types",
+        ),
         (
             "/v1/checkout/sessions",
             {"mode": "setup", "payment_method_types[0]": "card"},
@@ -138,7 +178,9 @@ def test_without_a_key_401_and_never_a_live_one(post, sandbox, words):
     for live in ("sk_live_x", "rk_live_x"):
         assert post("/v1/customers", {}, Authorization=f"Bearer {live}").status_code == 401
     assert words.client_of(sandbox, "rk_test_x").v1.customers.list().data == []
-    basic = requests.get(sandbox.url + "/v1/customers", auth=("sk_test_x", ""), headers={"Stripe-Version": VERSION["Stripe-Version"]})
+    basic = requests.get(
+        sandbox.url + "/v1/customers", auth=("sk_test_x", ""), headers={"Stripe-Version": VERSION["Stripe-Version"]}
+    )
     assert basic.status_code == 200
 
 

@@ -122,7 +122,12 @@ def test_a_taken_port_is_told_in_one_line():
         taken.listen(1)
         port = str(taken.getsockname()[1])
         done = subprocess.run(
-            [sys.executable, "-m", "sandbox"], cwd=ROOT, env={"SANDBOX_PORT": port}, capture_output=True, text=True, timeout=20
+            [sys.executable, "-m", "sandbox"],
+            cwd=ROOT,
+            env={"SANDBOX_PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=20,
         )
     assert done.returncode == 2 and port in done.stderr and done.stderr.count("\n") == 1
 
