@@ -24,7 +24,7 @@ def choose_locale() -> str:
     for choice in (request.args.get("lang"), request.cookies.get(COOKIE)):
         if choice in languages:
             return choice
-    return request.accept_languages.best_match(languages) or current_app.config["BABEL_DEFAULT_LOCALE"]
+    return request.accept_languages.best_match(languages) or str(current_app.config["BABEL_DEFAULT_LOCALE"])
 
 
 def locale_name() -> str:

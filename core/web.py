@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Flask, Response, g, request
 from flask_wtf import CSRFProtect
+from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 csrf = CSRFProtect()
@@ -24,10 +25,14 @@ def init_app(app: Flask) -> None:
     secure = app.config["SESSION_COOKIE_SECURE"]
 
     @app.before_request
-    def begin() -> None:
+    def begin() -> Response | None:
         g.request_id = uuid.uuid4().hex[:16]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
+        if isinstance(request.routing_exception, SecurityError):
+            # Not our host (W-10): nothing is rendered, since without a host no link can be made.
+            return Response("This site does not answer to that name.\n", 400, mimetype="text/plain")
+        return None
 
     @app.after_request
     def finish(response: Response) -> Response:

@@ -39,3 +39,19 @@ __all__ = [
     "picture_names",
     "story_pictures",
 ]
+
+
+# The three accounts that the demo names; everybody in it has the same password.
+PASSWORD = "stand behind it"  # noqa: S105 -- the demo's, refused nowhere because production has no demo
+FAN = Person("Yara", "Adelmund", "yara", "fan@example.org", "Pledges for what she can hear, read or play.")
+ORGANISER = Person("Sem", "Okafor", "sem", "organiser@example.org", "Keeps the lists straight.")
+ACCOUNTS = {"creator": RECORD.creator.email, "fan": FAN.email, "organiser": ORGANISER.email}
+
+
+def crowd(size: int = 300) -> list[Person]:
+    """Invented backers: the named ones, then first and last names shuffled into new people."""
+    people = list(BACKERS)
+    for n in range(size - len(people)):
+        first, last = BACKERS[n * 7 % len(BACKERS)], BACKERS[(n * 13 + 5) % len(BACKERS)]
+        people.append(Person(first.first, last.last, f"{first.handle}{n + 2}", f"{first.handle}{n + 2}@example.net"))
+    return people

@@ -69,9 +69,9 @@ def line(project: Project, run: funding.Run, grid: Grid, news: list[News]) -> di
     }
 
 
-def sources(project: Project, grid: Grid) -> list[dict[str, Any]]:
+def sources(project: Project, found_by: dict[str, Sum]) -> list[dict[str, Any]]:
     """Where backers come from: links of backers first, then by money, the small ones together."""
-    found = sorted(grid.sources.items(), key=lambda item: (item[0] != SHARE, -item[1].amount, item[0]))
+    found = sorted(found_by.items(), key=lambda item: (item[0] != SHARE, -item[1].amount, item[0]))
     if len(found) > SOURCES:
         found = [*found[:SOURCES - 1], ("rest", sum((one for _word, one in found[SOURCES - 1:]), Sum()))]
     percents = parts_of_100([one.amount for _word, one in found])

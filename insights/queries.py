@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from backing.models import PledgeState
 from core import clock
-from core.db import fetch_all
+from core.db import db, fetch_all
 from projects.models import Project
 
 S = PledgeState
@@ -49,11 +49,10 @@ class Grid:
 # One pass over the pledges; what follows divides a few hundred cells.
 _GRID = sa.text("""
     WITH cell AS MATERIALIZED (
-        SELECT CAST(p.pledged_at AT TIME ZONE :zone AS date) AS day, p.reward_id, p.state,
-               CASE WHEN recruit.pledge_id IS NULL THEN p.source ELSE 'share' END AS source,
+        SELECT CAST(p.pledged_at AT TIME ZONE :zone AS date) AS day, p.reward_id, p.state, p.source,
                count(*) AS n, CAST(sum(p.amount) AS bigint) AS amount,
                count(*) FILTER (WHERE p.pledged_at > :yesterday) AS fresh
-          FROM pledge p LEFT JOIN recruit ON recruit.pledge_id = p.id
+          FROM pledge p
          WHERE p.project_id = :project AND p.number IS NOT NULL
          GROUP BY 1, 2, 3, 4),
     stood AS (SELECT * FROM cell WHERE state = ANY(:stood))
@@ -66,9 +65,14 @@ _GRID = sa.text("""
     UNION ALL SELECT 'state', NULL, state, NULL, sum(n), sum(amount), 0 FROM cell GROUP BY state""")
 
 
+_ROOM = sa.text("SET LOCAL work_mem = '64MB'")
+
+
 def grid(project: Project, last_day: date) -> Grid:
     """Every sum of the dashboard in one statement; sparks end at `last_day`."""
     made = Grid()
+    # The planner takes every moment for a day of its own; with room enough it hashes all the same, and need not sort.
+    db.session.execute(_ROOM)
     for row in fetch_all(_GRID, project=project.id, zone=project.zone, stood=[str(state) for state in STOOD],
                          yesterday=clock.now() - timedelta(days=1), since=last_day - timedelta(days=SPARK_DAYS)):
         found = Sum(int(row.n), int(row.amount))
@@ -88,24 +92,48 @@ def grid(project: Project, last_day: date) -> Grid:
 
 @dataclass(frozen=True)
 class Recruiters:
-    """Who brought the most, and how many brought anybody."""
+    """Who brought the most, how many brought anybody, and what else is known of where the recruits came from."""
 
     best: list[Any]
     of_all: int
+    sources: dict[str, Sum]  # the recruits by the source that their pledge names
 
 
 _RECRUITERS = sa.text("""
-    SELECT person.id, person.name, best.* FROM (
-        SELECT r.recruiter_id, count(*) AS backers, CAST(sum(p.amount) AS bigint) AS amount, count(*) OVER () AS of_all
+    WITH came AS MATERIALIZED (
+        SELECT r.recruiter_id, p.source, count(*) AS n, sum(p.amount) AS amount
           FROM recruit r JOIN pledge p ON p.id = r.pledge_id
-         WHERE r.project_id = :project AND p.state = ANY(:stood)
-         GROUP BY r.recruiter_id ORDER BY backers DESC, amount DESC, r.recruiter_id LIMIT 5) best
-      JOIN person ON person.id = best.recruiter_id ORDER BY backers DESC, amount DESC, best.recruiter_id""")
+         WHERE r.project_id = :project AND p.state = ANY(:stood) GROUP BY 1, 2),
+    best AS (
+        SELECT recruiter_id, sum(n) AS n, sum(amount) AS amount, count(*) OVER () AS of_all FROM came
+         GROUP BY recruiter_id ORDER BY n DESC, amount DESC, recruiter_id LIMIT 5)
+    SELECT person.id, person.name, NULL AS source, CAST(best.n AS bigint) AS backers,
+           CAST(best.amount AS bigint) AS amount, best.of_all
+      FROM best JOIN person ON person.id = best.recruiter_id
+    UNION ALL
+    SELECT NULL, NULL, source, CAST(sum(n) AS bigint), CAST(sum(amount) AS bigint), 0 FROM came GROUP BY source
+     ORDER BY backers DESC, amount DESC, id""")
 
 
 def recruiters(project: Project) -> Recruiters:
+    """The best five, and the recruits by source, in one statement."""
     rows = fetch_all(_RECRUITERS, project=project.id, stood=[str(state) for state in STOOD])
-    return Recruiters(rows, rows[0].of_all if rows else 0)
+    best = [row for row in rows if row.id]
+    return Recruiters(best, best[0].of_all if best else 0,
+                      {row.source: Sum(row.backers, row.amount) for row in rows if not row.id})
+
+
+def sources(grid: Grid, brought: Recruiters) -> dict[str, Sum]:
+    """Where backers come from: a recruit counts for the sharing links, whatever else its pledge says."""
+    found: dict[str, Sum] = {}
+    for word, one in grid.sources.items():
+        moved = brought.sources.get(word, Sum())
+        for name, part in ((SHARE, moved), (word, Sum(one.backers - moved.backers, one.amount - moved.amount))):
+            if part.backers:
+                # A link that brought no recruit (one's own, an unknown code) is no sharing link of a backer.
+                name = "direct" if name == SHARE and part is not moved else name
+                found[name] = found.get(name, Sum()) + part
+    return found
 
 
 _REWARDS = sa.text("""

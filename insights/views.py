@@ -32,7 +32,8 @@ def dashboard(slug: str) -> str:
     line = charts.line(project, run, grid, news)
     total = grid.total
     sees_names = may_see_backers(current_user, project)
-    sources = charts.sources(project, grid)
+    brought = queries.recruiters(project)
+    sources = charts.sources(project, queries.sources(grid, brought))
     return render_template(
         "insights/dashboard.html", project=project, headline=sentences.headline(project, total, now),
         beside=_beside(project, grid, line["forecast"], now), total=total, fresh=grid.fresh,
@@ -41,7 +42,7 @@ def dashboard(slug: str) -> str:
         average=round(total.amount / total.backers) if total.backers else 0, line=line, sources=sources,
         tasks=[(task, _task_url(task.key, project, sees_names)) for task in
                sentences.waiting(project, grid, news, now)],
-        recruiters=queries.recruiters(project), sees_names=sees_names,
+        recruiters=brought, sees_names=sees_names,
         rewards=charts.reward_lines(grid, queries.rewards(project), last_day),
         collection=charts.collection(grid) if project.state == "successful" else [])
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from flask_babel import gettext as _
 
 from core.db import db, transaction
@@ -14,6 +15,7 @@ from core.jobs import every
 from payments import gateway
 from payments.models import PayoutAccount
 
+log = structlog.get_logger()
 # Where the platform's own account may pay out to; a European instance's list, like Stripe's for one in the EEA.
 COUNTRIES = ("AT", "BE", "BG", "HR", "CY", "CZ", "DK", "EE", "FI", "FR", "DE", "GR", "HU", "IE", "IT", "LV", "LT", "LU",
              "MT", "NL", "NO", "PL", "PT", "RO", "SK", "SI", "ES", "SE", "CH", "GB", "US", "CA", "AU", "JP")
@@ -44,6 +46,7 @@ def onboarding(person: Any, country: str, return_url: str, refresh_url: str) -> 
         return gateway.onboarding_url(stripe_id, key=f"link:{person_id}:{secrets.token_hex(8)}",
                                       return_url=return_url, refresh_url=refresh_url)
     except gateway.GatewayError as error:
+        log.error("onboarding failed", code=error.code, status=error.status)
         raise Unavailable(_("Stripe does not answer just now. Nothing was changed; try again in a minute.")) from error
 
 

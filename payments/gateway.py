@@ -103,11 +103,12 @@ class _Call:
         if not isinstance(error, stripe.StripeError):
             return
         status = error.http_status
+        code = error.code or ((error.json_body or {}).get("error") or {}).get("code")  # the SDK drops it on 409 and 429
         if isinstance(error, stripe.APIConnectionError) or status is None or status >= 500 or status in (409, 429):
-            raise Silence(str(error.user_message or error), error.code, status) from error
+            raise Silence(str(error.user_message or error), code, status) from error
         if isinstance(error, stripe.CardError):
             return  # the caller reads it
-        raise GatewayError(str(error.user_message or error), error.code, status) from error
+        raise GatewayError(str(error.user_message or error), code, status) from error
 
 
 def create_customer(*, key: str, email: str, name: str, person_id: str) -> str:
@@ -266,7 +267,7 @@ def onboarding_url(stripe_id: str, *, key: str, return_url: str, refresh_url: st
     with _Call("v2/core/account_links"):
         link = _client(patient=False).v2.core.account_links.create({
             "account": stripe_id, "use_case": {"type": "account_onboarding", "account_onboarding": {
-                "configurations": ["recipient"], "return_url": return_url, "refresh_url": refresh_url}},
+                "return_url": return_url, "refresh_url": refresh_url}},
         }, {"idempotency_key": key})
     return link.url
 

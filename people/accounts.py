@@ -5,7 +5,7 @@ visitor wants to go next: that is ours (`core.web.safe_path`), before and after 
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from flask import Flask, Response, flash, g, redirect, render_template, request, session, url_for
@@ -126,7 +126,7 @@ def init_app(app: Flask) -> None:
     signals.password_reset.connect(_new_password, app)
 
 
-def _sign_in_first(_mechanisms: Any = None, _headers: Any = None) -> None:
+def _sign_in_first(_mechanisms: Any = None, _headers: Any = None) -> NoReturn:
     raise policy.SignInFirst
 
 

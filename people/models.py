@@ -26,7 +26,7 @@ class Person(UserMixin, Base):
         sa.CheckConstraint("char_length(name) BETWEEN 1 AND 80", name="name_length"),
     )
 
-    id: Mapped[Id]
+    id: Mapped[Id]  # type: ignore[assignment]  # the library thinks of numbers
     email: Mapped[str]
     name: Mapped[str]
     handle: Mapped[str]

@@ -76,8 +76,8 @@ class Passwords(PasswordUtil):
             return [_("Use at least %(num)s characters. Four words in a row are easy to remember.", num=SHORTEST)], text
         if len(text) > LONGEST:
             return [_("Use at most %(num)s characters.", num=LONGEST)], text
-        person = known.get("user")
-        about = [known.get("name"), known.get("email")] if is_register else [person.name, person.email, person.handle]
+        said = known.get("user")
+        about = [known.get("name"), known.get("email")] if said is None else [said.name, said.email, said.handle]
         if is_easy(text, [word for word in (*about, current_app.config["OPERATOR_NAME"]) if word]):
             return [_("This password is easy to guess. Choose words that do not belong together.")], text
         return None, text

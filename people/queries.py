@@ -14,7 +14,7 @@ def person_by_email(email: str) -> Person | None:
     return db.session.scalar(sa.select(Person).where(sa.func.lower(Person.email) == email.strip().lower()))
 
 
-def handles_like(stem: str) -> set[str]:
-    """The handles that begin with this one, in small letters."""
+def taken_handles(handles: list[str]) -> set[str]:
+    """Those of these handles that somebody has."""
     return set(db.session.scalars(sa.select(sa.func.lower(Person.handle)).where(
-        sa.func.lower(Person.handle).startswith(stem, autoescape=True))))
+        sa.func.lower(Person.handle).in_(handles))))

@@ -19,8 +19,11 @@ from people import queries
 from people.models import Person
 
 # Handles that would speak for the site.
-RESERVED = frozenset("about account achterban admin administrator api help info login logout me moderator new official "
-                     "operator privacy register root security settings staff support system team".split())
+RESERVED = frozenset((
+    "about", "account", "achterban", "admin", "administrator", "api", "help", "info", "login", "logout", "me",
+    "moderator", "new", "official", "operator", "privacy", "register", "root", "security", "settings", "staff",
+    "support", "system", "team",
+))
 
 
 def handle_from(name: str) -> str:
@@ -33,10 +36,10 @@ def handle_from(name: str) -> str:
 def add_person(*, email: str, name: str, password: str | None = None, locale: str = "en", **columns: Any) -> Person:
     """A new account with a handle of its own; `password` is a hash. Flushed, and committed by the caller."""
     stem = handle_from(name)
-    taken = queries.handles_like(stem)
-    numbers = iter(["", *(f"-{number}" for number in range(2, 50)), *(f"-{secrets.token_hex(3)}" for _try in range(5))])
+    wanted = [stem, *(f"{stem}-{number}" for number in range(2, 50))]
+    taken = queries.taken_handles(wanted)
     while True:
-        handle = stem + next(number for number in numbers if stem + number not in taken)
+        handle = next((free for free in wanted if free not in taken), f"{stem}-{secrets.token_hex(3)}")
         person = Person(email=email, name=name, handle=handle, password=password, locale=locale, active=True,
                         fs_uniquifier=uuid.uuid4().hex, **columns)
         try:

@@ -67,7 +67,7 @@ def edit(slug: str) -> Answer:
     project: Project = g.subject
     form = forms.BasicsForm.of(project)
     if form.validate_on_submit():
-        fixed = {} if project.launched_at is not None else {
+        fixed = {} if project.is_public else {
             "goal": form.amount, "currency": form.currency.data, "zone": form.zone.data,
             "deadline": form.moment.moment if form.moment else None}
         try:
@@ -224,7 +224,7 @@ def remove_member(slug: str, person_id: UUID) -> Answer:
 def cancel_draft(slug: str) -> Answer:
     """Throw away a draft; a live project is stopped by the people who run the site."""
     project: Project = g.subject
-    if project.launched_at is not None:
+    if project.is_public:
         raise Refusal(_("A live project cannot be thrown away. Write to the people who run this site."))
     services.cancel(project, _person(), _("thrown away as a draft"))
     flash(_("The draft is gone."), "success")

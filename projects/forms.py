@@ -105,7 +105,7 @@ class BasicsForm(EditionForm):
         self.zone.choices = [(z, z.replace("_", " ")) for z in zones()]
         self.amount: int | None = None
         self.moment: Deadline | None = None
-        if project.launched_at is not None:
+        if project.is_public:
             for name in self.FIXED:
                 del self[name]
 

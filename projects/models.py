@@ -110,7 +110,8 @@ class Project(Stateful, Base):
 
     @property
     def is_public(self) -> bool:
-        return self.state in PUBLIC
+        """Launched, whatever came of it; a draft that was thrown away never was."""
+        return self.state in PUBLIC and (self.state is not S.CANCELLED or self.launched_at is not None)
 
     @property
     def is_live(self) -> bool:

@@ -251,7 +251,8 @@ def projects_of(person: Person) -> list[Card]:
     """The projects that somebody works on, newest first: for the pages of people."""
     mine = sa.or_(Project.creator_id == person.id, Project.id.in_(
         sa.select(ProjectMember.project_id).where(ProjectMember.person_id == person.id)))
-    rows = fetch_all(_CARDS.where(mine).order_by(Project.created_at.desc()))
+    gone = sa.and_(Project.state == S.CANCELLED, Project.launched_at.is_(None))
+    rows = fetch_all(_CARDS.where(mine, sa.not_(gone)).order_by(Project.created_at.desc()))
     return [Card(**{**row._mapping, "goal": row.goal or 0}) for row in rows]
 
 

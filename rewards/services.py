@@ -104,7 +104,7 @@ def edit_reward(project: Project, reward_id: UUID, *, title: str, price: int, de
                 if getattr(reward, name) != value:
                     raise BadInput(_("Somebody chose this reward, so this is a promise now. You can still change its "
                                      "picture and raise the quantity."), name)
-        if project.launched_at is not None or chosen:
+        if project.is_public or chosen:
             _require_not_lower(reward, quantity)
         reward.title, reward.description, reward.price = title, description, price
         reward.quantity, reward.delivery_on = quantity, delivery_on

@@ -15,7 +15,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from . import clock, faults, origin, server, webhooks
+from . import clock, faults, idempotency, origin, server, webhooks
 from .store import store
 
 
@@ -49,6 +49,7 @@ def configure(env: dict[str, str]) -> None:
     faults.buckets.set(float(env.get("SANDBOX_RATE") or 0), float(env.get("SANDBOX_RATE_GLOBAL") or 0))
     server.settings.strict = env.get("SANDBOX_STRICT", "1") != "0"
     store.open(env.get("SANDBOX_STATE"))
+    idempotency.forget_old()
     clock.run_due()
     store.commit()
 

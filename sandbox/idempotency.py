@@ -81,3 +81,11 @@ def keep(request: Request, status: int, body: bytes) -> None:
         api = "v2" if request.v2 else "v1"
         row = {"created": clock.exact(), "api": api, "digest": digest(request), "status": status}
         store.put("idempotency", {**row, "body": body.decode(), "request": request.id}, request.key)
+
+
+def forget_old() -> None:
+    """Drop the records that are past their time; done at the start, when the journal is rewritten anyway."""
+    moment = clock.exact()
+    for key, row in list(store.rows.get("idempotency", {}).items()):
+        if row["created"] + KEEP[row["api"]] <= moment:
+            store.drop("idempotency", key)

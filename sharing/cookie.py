@@ -48,5 +48,8 @@ def lifetime() -> timedelta:
 
 
 def _signer() -> URLSafeSerializer:
-    keys = [*reversed(current_app.config["SECRET_KEY_FALLBACKS"]), current_app.config["SECRET_KEY"]]
-    return URLSafeSerializer(keys, salt="sharing.via")
+    made: URLSafeSerializer | None = current_app.extensions.get("sharing.signer")
+    if made is None:
+        keys = [*reversed(current_app.config["SECRET_KEY_FALLBACKS"]), current_app.config["SECRET_KEY"]]
+        made = current_app.extensions["sharing.signer"] = URLSafeSerializer(keys, salt="sharing.via")
+    return made

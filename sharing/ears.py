@@ -68,10 +68,12 @@ def on_page(project: Project, context: dict[str, Any]) -> None:
     """The project's page: who sent you, and your own link. A visitor without a cookie costs nothing."""
     if not has_request_context():
         return
-    if touch := sent_by(project, current_user):
+    touch = sent_by(project, current_user)
+    me = current_user.id if current_user.is_authenticated else None
+    if touch and not (me and queries.standing_pledge(me, project.id)):
         context["sent_by"] = show_sender(project, touch)
-    if current_user.is_authenticated:
-        link = queries.link_between(current_user.id, project.id)
+    if me:
+        link = queries.link_between(me, project.id)
         context["my_link"] = panel.link_url(link.code) if link else None
     context["share_url"] = url_for("sharing.share", slug=project.slug)
 

@@ -165,7 +165,8 @@ def project_tree(project: Project, most: int, each: int) -> dict[str, Any] | Non
          "amount_text": show_money(one.amount, project.currency, exact=False),
          "children": [leaf(b, project.currency, further) for b in brought.get(one.person_id, [])]}
         for one in best if one.person_id not in shown]  # whoever stands below another is drawn there only
-    return {"name": project.creator.first_name, "seed": str(project.creator_id), "you": True,
+    name = project.creator.name
+    return {"name": name if len(name) <= 16 else first_name(name), "seed": str(project.creator_id), "you": True,
             "children": branches} if branches else None
 
 

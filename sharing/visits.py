@@ -60,9 +60,9 @@ def is_person(user_agent: str, headers: Headings) -> bool:
     """Does a person see the page now? Not for robots, prefetched pages, and pictures or frames in other pages."""
     if not user_agent or ROBOT.search(user_agent):
         return False
-    purpose = " ".join(headers.get(name) or "" for name in ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")).lower()
-    if any(word in purpose for word in ("prefetch", "preview", "prerender")):
-        return False
+    for name in ("Sec-Purpose", "Purpose", "X-Moz"):
+        if (purpose := headers.get(name)) and any(w in purpose.lower() for w in ("prefetch", "preview", "prerender")):
+            return False
     return (headers.get("Sec-Fetch-Dest") or "document") == "document"
 
 

@@ -65,6 +65,44 @@ def make_member(project: Project, person: Person | None = None, role: MemberRole
     return person
 
 
+_PLEDGE = sa.text("""
+    INSERT INTO pledge (project_id, backer_id, reward_id, state, number, amount, bonus, currency, token, source,
+                        placed_at, pledged_at, held_until)
+    VALUES (:project, :backer, :reward, :state, :number, :amount, :bonus, :currency, gen_random_uuid(), :source,
+            :at, :pledged_at, :held_until)
+    RETURNING id""")
+
+
+def make_pledge(project: Project, backer: Person | None = None, reward: Reward | None = None, *,
+                state: str = "pledged", amount: int | None = None, number: int | None = None, bonus: int = 0,
+                source: str = "direct", at: Any = None, recruiter: Person | None = None) -> Any:
+    """A pledge as a row, past all services: nothing is counted, mailed or queued. Numbers follow by themselves."""
+    backer = backer or make_person()
+    at = at or clock.now()
+    with transaction() as session:
+        if number is None and state not in ("held", "expired"):
+            number = session.scalar(sa.text("SELECT coalesce(max(number), 0) + 1 FROM pledge WHERE project_id = :p"),
+                                    {"p": project.id})
+        id_ = session.scalar(_PLEDGE, {
+            "project": project.id, "backer": backer.id, "reward": reward.id if reward else None, "state": state,
+            "number": number, "amount": amount or (reward.price if reward else 2_500) + bonus, "bonus": bonus,
+            "currency": project.currency, "source": source, "at": at,
+            "pledged_at": None if state in ("held", "expired") else at,
+            "held_until": at + timedelta(minutes=15) if state == "held" else None})
+        if recruiter:
+            link = session.scalar(sa.text("""
+                INSERT INTO share_link (code, project_id, person_id) VALUES (:code, :project, :person)
+                ON CONFLICT (project_id, person_id) DO UPDATE SET code = share_link.code RETURNING id"""),
+                {"code": secrets.token_hex(8), "project": project.id, "person": recruiter.id})
+            session.execute(sa.text("""
+                INSERT INTO recruit (pledge_id, project_id, link_id, recruiter_id, backer_id)
+                VALUES (:pledge, :project, :link, :recruiter, :backer)"""), {
+                "pledge": id_, "project": project.id, "link": link, "recruiter": recruiter.id, "backer": backer.id})
+    from backing.models import Pledge
+
+    return db.session.get_one(Pledge, id_)
+
+
 def sign_in(client: Any, person: Person) -> Any:
     """Give this browser a signed-in session without the forms; returns the client."""
     from core.sessions import _WRITE, _hash, _json

@@ -64,7 +64,7 @@ class Mailbox:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def wait_for(self, enough: Callable[[list[SimpleNamespace]], bool], seconds: float = 8) -> list[SimpleNamespace]:
         with self.news:

@@ -4,6 +4,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 import segno
+from flask_babel import force_locale
 
 from backing.models import PledgeState
 from core import clock
@@ -285,6 +286,9 @@ def test_a_pledge_page_and_its_mails_are_told_the_link_and_its_results(app, proj
     assert share.link_url == f"http://localhost/s/{link.code}" and share.qr_png_url == f"{share.link_url}.png"
     assert (share.visits, share.recruits, share.pledged, share.collected) == (0, 1, 4_000, 0)
     assert share.brought == [{"first_name": "Mo", "amount": 4_000}]
+    with force_locale("nl"):  # as a mail is written: no request, the reader's language
+        assert share.headline and share.tree["children"][0]["name"] == "Mo" and share.result_text
+        assert [label for label, _url, _sign in share.links][0] == "WhatsApp"
 
 
 def test_me_lists_my_links(client, project, link, noor):
