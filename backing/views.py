@@ -44,6 +44,8 @@ def place(slug: str) -> str | Response:
     if mine:
         form.other.data = str(money.to_decimal(mine.bonus, mine.currency)) if mine.bonus else ""
         form.bonus.data = "0"
+    elif not form.reward.data:
+        form.bonus.data = "10"  # without a reward the bonus is the pledge, and nothing is no pledge
     return _form_page(project, form, mine)
 
 
@@ -61,7 +63,7 @@ def send(slug: str) -> str | Response | tuple[str, int]:
         form.reward.errors = [_("Confirm your e-mail address first: the link is in your mailbox.")]
         return _form_page(project, form), 409
     asked: dict[str, Any] = {"ref": None, "source": _source()}
-    backing_asked.send(project, current_user, asked)
+    backing_asked.send(current_user, project, asked)
     choice = Choice(project.id, current_user.id, form.chosen.id if form.chosen else None, form.extra, form.token_id,
                     asked["ref"], asked["source"], locale_name(), form.seen_price)
     try:
@@ -105,7 +107,7 @@ def _to_card_form(pledge_id: Any, project_id: Any, currency: str, title: str) ->
 
 def _form_page(project: Project, form: PledgeForm, mine: Pledge | None = None) -> str:
     context: dict[str, Any] = {"sent_by": None}
-    backing_asked.send(project, current_user, context)
+    backing_asked.send(current_user, project, context)
     return render_template("backing/form.html", project=project, form=form, mine=mine, **_summary(form, project),
                            sent_by=context["sent_by"], ends=project.deadline)
 
@@ -113,8 +115,8 @@ def _form_page(project: Project, form: PledgeForm, mine: Pledge | None = None) -
 def _summary(form: PledgeForm, project: Project) -> dict[str, Any]:
     """The lines as chosen so far; on the first look from the preset choice."""
     chosen = form.chosen or next((o for o in form.offers if o.value == form.reward.data), None)
-    if not form.is_submitted() and form.other.data:
-        form.extra = money.parse(form.other.data, form.currency)
+    if not form.is_submitted():
+        form.validate_other(form.other)
     lines = [(chosen.title, money.show(chosen.price, project.currency, locale_name()))] if chosen else []
     if form.extra:
         lines.append((_("Bonus"), money.show(form.extra, project.currency, locale_name())))

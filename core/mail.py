@@ -7,6 +7,7 @@ writing one costs one small INSERT. Rooms register an *author* per name in `emai
 
 import enum
 import json
+import re
 import smtplib
 import ssl
 from collections.abc import Callable
@@ -160,7 +161,7 @@ def compose(name: str, letter: Letter) -> tuple[str, str, str]:
     context = base | letter.context
     with force_locale(letter.locale):
         subject = " ".join(render_template(f"mail/{name}/subject.txt", **context).split())
-        text = render_template(f"mail/{name}/body.txt", **context).strip() + "\n"
+        text = re.sub(r"\n{3,}", "\n\n", render_template(f"mail/{name}/body.txt", **context)).strip() + "\n"
         html = render_template(f"mail/{name}/body.html", **context, subject=subject)
     return subject, text, css_inline.inline(html, keep_style_tags=True, load_remote_stylesheets=False)
 

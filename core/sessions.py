@@ -20,6 +20,7 @@ from werkzeug.datastructures import CallbackDict
 from core.db import Base, Born, Mapped, db
 
 _json = TaggedJSONSerializer()
+WITHOUT = ("/static/", "/bootstrap/static/", "/media/")  # files are the same for everybody: no look at the table
 
 
 class WebSession(Base):
@@ -42,7 +43,7 @@ class StoredSession(CallbackDict[str, Any], SessionMixin):
 
         super().__init__(content or {}, changed)
         self.sid, self.new, self.modified = sid, sid is None, False
-        self.stale = False
+        self.stale = self.accessed = False
         self.dead: list[str] = []
 
     def rotate(self) -> None:
@@ -73,7 +74,7 @@ class StoredSessions(SessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> StoredSession:
         sid = request.cookies.get(app.config["SESSION_COOKIE_NAME"])
-        if not sid or len(sid) > 100:
+        if not sid or len(sid) > 100 or request.path.startswith(WITHOUT):
             return StoredSession(None, None)
         row = db.session.execute(_READ, {"id": _hash(sid), "idle": app.config["SESSION_IDLE"],
                                          "absolute": app.config["SESSION_ABSOLUTE"]}).first()

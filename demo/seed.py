@@ -62,6 +62,7 @@ def seed() -> bool:
         _back(plot, project, [*extra, *luck.sample(crowd, len(crowd))], luck)
         _news(plot, project, creator)
         _date_back(plot, project)
+    _visits()
     _forget_mails()
     return True
 
@@ -102,7 +103,7 @@ def _pitch(plot: Plot, creator: Person) -> Project:
                              place=plot.place, country=plot.country, currency=plot.currency, zone=_zone(plot))
     days = max(plot.days_left, 2)
     edit_basics(project, title=plot.title, blurb=plot.blurb, category=Category(plot.category), place=plot.place,
-                goal=plot.goal, deadline=clock.now() + timedelta(days=days), zone=_zone(plot))
+                goal=plot.goal, deadline=clock.now() + timedelta(days=days, hours=11), zone=_zone(plot))
     story = plot.story
     for name in stories.story_pictures(plot):
         with transaction():
@@ -219,6 +220,15 @@ def _date_back(plot: Plot, project: Project) -> None:
         session.execute(sa.text("""
             UPDATE pledge SET collected_at = clock_now() - make_interval(days => :ago) WHERE project_id = :p
                AND state = 'collected'"""), when)
+
+
+def _visits() -> None:
+    """Visits by the links, some for each pledge that came of them; the visitors are random bytes, as in life."""
+    with transaction() as session:
+        session.execute(sa.text("""
+            INSERT INTO share_visit (link_id, project_id, visitor, half_hour, at)
+            SELECT r.link_id, r.project_id, uuid_send(gen_random_uuid()), date_trunc('hour', p.placed_at), p.placed_at
+              FROM recruit r JOIN pledge p ON p.id = r.pledge_id, generate_series(1, 1 + (p.number * 7) % 5)"""))
 
 
 def _forget_mails() -> None:
