@@ -12,7 +12,7 @@ from backing.views import bp
 from payments.hooks import card_saved, payment_changed
 from people.hooks import me_shown
 from people.models import Person
-from projects.hooks import page_shown, project_closed, sum_asked
+from projects.hooks import page_shown, project_cancelled, project_closed, sum_asked
 from projects.models import Project
 
 
@@ -25,6 +25,7 @@ def init_app(app: Flask) -> None:
     payment_changed.connect(collecting.follow_payment)
     sum_asked.connect(closing.tell_sum)
     project_closed.connect(closing.follow_close)
+    project_cancelled.connect(closing.follow_cancel)
     page_shown.connect(_on_page)
     me_shown.connect(_on_me)
 

@@ -28,7 +28,7 @@ _LAPSE = sa.text("""
         UPDATE pledge SET state = 'lapsed' WHERE project_id = :project AND state = 'pledged' RETURNING id),
     moved AS (
         INSERT INTO pledge_move (pledge_id, project_id, from_state, to_state, why)
-        SELECT id, :project, 'pledged', 'lapsed', 'the goal was not met' FROM lapsed)
+        SELECT id, :project, 'pledged', 'lapsed', :why FROM lapsed)
     INSERT INTO mail (name, about, dedupe)
     SELECT 'backing/lapsed', jsonb_build_object('pledge_id', id), 'backing/lapsed:' || id FROM lapsed
     ON CONFLICT (dedupe) DO NOTHING""")
@@ -42,4 +42,10 @@ def follow_close(project: Project, funded: bool) -> None:
         db.session.execute(_RUN, {"project": project.id})
         defer("backing:run_collection", project_id=str(project.id))
     else:
-        db.session.execute(_LAPSE, {"project": project.id})
+        db.session.execute(_LAPSE, {"project": project.id, "why": "the goal was not met"})
+
+
+def follow_cancel(project: Project) -> None:
+    """Hooked to projects.project_cancelled, in its transaction: everybody is let go and told."""
+    db.session.execute(_END_HOLDS, {"project": project.id})
+    db.session.execute(_LAPSE, {"project": project.id, "why": "the project was stopped"})

@@ -45,7 +45,7 @@ def seed() -> bool:
     """Fill the database unless it holds a project already; False if it does."""
     if db.session.scalar(sa.select(sa.func.count()).select_from(Project)):
         return False
-    luck = random.Random(2026)  # noqa: S311 -- the same demo every time
+    luck = random.Random(2026)  # the same demo every time
     password = hash_password(stories.PASSWORD)
     crowd = [_person(part, password) for part in stories.crowd()]
     fan = _person(stories.FAN, password)

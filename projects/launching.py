@@ -8,6 +8,7 @@ from core.db import db, transaction
 from core.errors import BadInput, NotAllowed, Refusal
 from core.pages import touch
 from people.models import Person
+from projects.closing import CLOSING_LOCK
 from projects.deadlines import database_now, require_in_reach
 from projects.hooks import Step, project_cancelled, project_launched, steps_asked
 from projects.models import Faq, Project, ProjectState
@@ -68,6 +69,7 @@ def launch(project: Project, by: Person) -> Project:
 def cancel(project: Project, by: Person, why: str = "") -> Project:
     """Stop a project before its deadline; rooms above let its pledges go. Nobody is charged."""
     with transaction() as session:
+        session.execute(CLOSING_LOCK, {"project_id": str(project.id)})  # no pledge is placed or confirmed while this decides
         project = session.get_one(Project, project.id, with_for_update=True, populate_existing=True)
         if project.creator_id != by.id and not by.is_staff:
             raise NotAllowed(_("Only the creator can stop a project."))

@@ -4,14 +4,12 @@ from datetime import timedelta
 import psycopg
 import pytest
 import segno
-from flask_babel import force_locale
 
-from backing.models import PledgeState
 from core import clock
 from core.db import db
 from projects.models import ProjectState
 from sharing import ears, services, views, visits
-from tests.factories import csrf_token, make_member, make_person, make_project, sign_in
+from tests.factories import csrf_token, make_person, make_project, sign_in
 from tests.sharing.scenes import FIREFOX, count, make_pledge, open_link
 
 
@@ -249,65 +247,3 @@ def test_nothing_of_it_is_lost_but_the_count_when_the_database_cannot_be_written
             admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
             db.engine.dispose()
     assert count("share_visit") == 0 and count("share_link") == 1
-
-
-def test_the_sharing_page_makes_the_link_by_a_button_and_shows_it(client, project):
-    assert client.get(f"/projects/{project.slug}/share").status_code == 302
-    fan = make_person()
-    sign_in(client, fan)
-    path = f"/projects/{project.slug}/share"
-    page = client.get(path).get_data(as_text=True)
-    assert "Make my link" in page and count("share_link") == 0
-    assert client.post(path, data={}).status_code == 400
-    assert client.post(path, data={"csrf_token": csrf_token(client, path)}).status_code == 303
-    page = client.get(path).get_data(as_text=True)
-    code = services.link_of(fan, project).code
-    assert f"localhost/s/{code}" in page and f"/s/{code}.svg" in page and "https://wa.me/?text=" in page
-
-
-def test_the_sharing_page_counts_visits_recruits_and_money(client, project, link, noor):
-    open_link(client.application.test_client(), link.code)
-    mo = make_pledge(project, make_person("Mo El Idrissi"), 6_000, ref=link.code)
-    make_pledge(project, make_person("Ravi Doerga"), 2_500, ref=services.link_of(mo.backer_id, project).code)
-    make_pledge(project, make_person("Els Kramer"), 1_500, ref=link.code, state=PledgeState.COLLECTED)
-    make_pledge(project, make_person("Thijs Brouwer"), 9_900, ref=link.code, state=PledgeState.CANCELLED)
-    sign_in(client, noor)
-    page = client.get(f"/projects/{project.slug}/share").get_data(as_text=True)
-    assert "1 visit, 2 pledges, €15 collected, €60 pledged" in page
-    assert "Mo" in page and "Ravi" in page and "Thijs" not in page and "Idrissi" not in page
-
-
-def test_a_pledge_page_and_its_mails_are_told_the_link_and_its_results(app, project, link, noor):
-    own = make_pledge(project, noor)
-    make_pledge(project, make_person("Mo El Idrissi"), 4_000, ref=link.code)
-    context: dict = {}
-    ears.on_pledge_shown(own, context)
-    share = context["share"]
-    assert share.link_url == f"http://localhost/s/{link.code}" and share.qr_png_url == f"{share.link_url}.png"
-    assert (share.visits, share.recruits, share.pledged, share.collected) == (0, 1, 4_000, 0)
-    assert share.brought == [{"first_name": "Mo", "amount": 4_000}]
-    with force_locale("nl"):  # as a mail is written: no request, the reader's language
-        assert share.headline and share.tree["children"][0]["name"] == "Mo" and share.result_text
-        assert share.links[0][0] == "WhatsApp"
-
-
-def test_me_lists_my_links(client, project, link, noor):
-    sign_in(client, noor)
-    page = client.get("/me").get_data(as_text=True)
-    assert f"localhost/s/{link.code}" in page and project.title in page
-
-
-def test_organisers_see_who_brought_whom_and_nobody_else_does(app, client, project, link, noor):
-    organiser, mo = make_member(project), make_person("Mo El Idrissi")
-    make_pledge(project, mo, 6_000, ref=link.code)
-    make_pledge(project, make_person("Ravi Doerga"), 2_500, ref=services.link_of(mo, project).code)
-    make_pledge(project, make_person(), 1_000)
-    path = f"/projects/{project.slug}/recruits"
-    assert client.get(path).status_code == 302
-    for person, status in ((organiser, 200), (project.creator, 200), (noor, 403), (make_person(is_staff=True), 403)):
-        browser = sign_in(app.test_client(), person)
-        assert browser.get(path).status_code == status
-    page = sign_in(client, organiser).get(path).get_data(as_text=True)
-    assert "€85 came through sharing links." in page and "2 of 3 backers" in page
-    assert "Noor Bakker" in page and "Ravi" in page and "€60.00" in page
-    assert client.get(f"{path}?page=x").status_code == client.get(f"{path}?page=99999999").status_code == 200
