@@ -136,7 +136,7 @@ def _refuse_defaults(config: dict[str, Any], get: Any) -> None:
         raise Refused("STRIPE_SECRET_KEY must be set in production.")
     if not config["STRIPE_WEBHOOK_SECRETS"] or SANDBOX_SECRET in config["STRIPE_WEBHOOK_SECRETS"]:
         raise Refused("STRIPE_WEBHOOK_SECRET must be set in production.")
-    local = config["STRIPE_API_BASE"] and not config["STRIPE_API_BASE"].startswith("https://api.stripe.com")
+    local = config["STRIPE_API_BASE"].rstrip("/") not in ("", "https://api.stripe.com")
     if config["STRIPE_LIVE"] and local:
         raise Refused("A live Stripe key does not go to a sandbox: take STRIPE_API_BASE away.")
     if not config["STRIPE_LIVE"] and not local:

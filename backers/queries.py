@@ -134,7 +134,8 @@ def count(project: Project, wanted: Wanted, known: Summary) -> int:
 
 
 def _where(project: Project, wanted: Wanted) -> tuple[str, dict[str, Any]]:
-    parts, values = ["p.project_id = :project AND p.number IS NOT NULL"], {"project": project.id}
+    parts = ["p.project_id = :project AND p.number IS NOT NULL"]
+    values: dict[str, Any] = {"project": project.id}
     if wanted.status:
         parts.append("p.state = :status")
         values["status"] = wanted.status

@@ -157,8 +157,8 @@ def _keep_the_goal(pledge: Pledge, less: int) -> None:
 def end_holds() -> int:
     """Free the stock of holds that are over: Stripe's form is closed first, so nobody types a card for nothing (S-24).
 
-    If the card came in at the last moment, the pledge counts. If Stripe does not answer, the next round tries again,
-    and whoever wants the stock meanwhile takes it (C-08).
+    If the card came in at the last moment, the pledge counts. If Stripe does not answer, the next round tries again
+    (the other rhythms wait behind this one), and whoever wants the stock meanwhile takes it (C-08).
     """
     ids = db.session.scalars(sa.text("""
         SELECT id FROM pledge WHERE state = 'held' AND held_until <= clock_now() ORDER BY held_until LIMIT 100""")).all()
@@ -170,7 +170,7 @@ def end_holds() -> int:
                 continue
         except Silence:
             log.warning("hold not ended: stripe is silent", pledge=str(pledge_id))
-            continue
+            break
         except GatewayError as error:
             log.error("hold: form not closed", pledge=str(pledge_id), code=error.code)
         ended += expire_hold(pledge_id)

@@ -96,22 +96,24 @@ def place_pledge(choice: Choice) -> Placed:
 
     Raises SoldOut, AlreadyBacking, BadInput or Refusal, each with its sentence. The same form twice is the same pledge.
     """
-    for second_try in (False, True):
+    replacing = reclaimed = False
+    while True:
         try:
-            return _place(choice)
+            return _place(choice, replacing)
         except SoldOut:
             # Holds that ended but were not swept yet: their stock is free (C-08).
-            if second_try or not _reclaim(choice.reward_id):
+            if reclaimed or not _reclaim(choice.reward_id):
                 raise
+            reclaimed = True
         except IntegrityError as error:
             if "uq_pledge_active" not in str(error.orig):
                 raise
-            if second_try or not _let_go_of_hold(choice):
+            if replacing:
                 raise _already(choice) from None
-    raise AssertionError("unreachable")
+            replacing = True
 
 
-def _place(choice: Choice) -> Placed:
+def _place(choice: Choice, replacing: bool = False) -> Placed:
     with transaction() as session:
         session.execute(SHARE_PROJECT, {"project": choice.project_id})
         seen = session.execute(_LOOK, {"project": choice.project_id, "reward": choice.reward_id,
@@ -119,6 +121,7 @@ def _place(choice: Choice) -> Placed:
         price = check_choice(seen, choice)
         assert seen is not None
         amount = price + choice.bonus
+        old_reward = _let_go_of_hold(choice) if replacing else None
         made = session.execute(_PLACE, {
             "project": choice.project_id, "backer": choice.backer_id, "reward": choice.reward_id, "amount": amount,
             "bonus": choice.bonus, "currency": seen.currency, "token": choice.token, "ref": choice.ref,
@@ -126,9 +129,14 @@ def _place(choice: Choice) -> Placed:
             "minutes": current_app.config["HOLD_MINUTES"]}).first()
         if made is None:
             return _same_form(choice)
-        if seen.is_limited and seen.reward_id and session.execute(_CLAIM, {"reward": choice.reward_id}).first() is None:
-            raise SoldOut(_("“%(title)s” has just gone to somebody else. Choose another reward; what you typed is "
-                            "still here.", title=seen.title), "reward")
+        new_reward = choice.reward_id if seen.is_limited else None
+        # In the order of their ids, so that two who swap crosswise never wait in a ring (C-10).
+        for reward_id in sorted(filter(None, {old_reward} ^ {new_reward})):
+            if reward_id == old_reward:
+                release(reward_id)
+            elif session.execute(_CLAIM, {"reward": reward_id}).first() is None:
+                raise SoldOut(_("“%(title)s” has just gone to somebody else. Choose another reward; what you typed is "
+                                "still here.", title=seen.title), "reward")
     return Placed(made.id, made.held_until, amount, True)
 
 
@@ -185,19 +193,17 @@ def _already(choice: Choice) -> Refusal:
                             "one."), row.id, PledgeState(row.state))
 
 
-def _let_go_of_hold(choice: Choice) -> bool:
-    """A new choice replaces this backer's own hold, so its stock is free for them first (C-07)."""
-    with transaction() as session:
-        row = session.execute(sa.text("""
-            UPDATE pledge SET state = 'cancelled', cancel_reason = 'replaced'
-             WHERE project_id = :project AND backer_id = :backer AND state = 'held'
-            RETURNING id, reward_id"""), {"project": choice.project_id, "backer": choice.backer_id}).first()
-        if row is None:
-            return False
-        add_move(row.id, choice.project_id, "held", "cancelled", choice.backer_id, "replaced by a new choice")
-        if row.reward_id:
-            session.execute(_RELEASE, {"reward": row.reward_id})
-    return True
+def _let_go_of_hold(choice: Choice) -> UUID | None:
+    """A new choice replaces this backer's own hold, in the same transaction: if the new one fails, the old one stays
+    (C-07). Returns the reward whose stock it held."""
+    row = db.session.execute(sa.text("""
+        UPDATE pledge SET state = 'cancelled', cancel_reason = 'replaced'
+         WHERE project_id = :project AND backer_id = :backer AND state = 'held'
+        RETURNING id, reward_id"""), {"project": choice.project_id, "backer": choice.backer_id}).first()
+    if row is None:
+        return None
+    add_move(row.id, choice.project_id, "held", "cancelled", choice.backer_id, "replaced by a new choice")
+    return row.reward_id  # type: ignore[no-any-return]
 
 
 def _reclaim(reward_id: UUID | None) -> int:

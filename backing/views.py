@@ -1,7 +1,6 @@
 """The backer's pages: the form, the pledge, its change and its end."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Response, current_app, flash, g, redirect, render_template, request, url_for
@@ -34,9 +33,9 @@ S = PledgeState
 @allow("project:pledge")
 def place(slug: str) -> str | Response:
     project: Project = g.subject
-    if mine := active_pledge(project.id, current_user.id):
-        if mine.stands:
-            return redirect(url_for("backing.show", pledge_id=mine.id))  # type: ignore[return-value]
+    mine = active_pledge(project.id, current_user.id)
+    if mine and mine.stands:
+        return redirect(url_for("backing.show", pledge_id=mine.id))  # type: ignore[return-value]
     offers = offers_of(project, mine)
     form = PledgeForm(offers, project.currency)
     wanted = str(mine.reward_id) if mine and mine.reward_id else request.args.get("reward", "")
@@ -62,7 +61,7 @@ def send(slug: str) -> str | Response | tuple[str, int]:
     if current_user.confirmed_at is None:
         form.reward.errors = [_("Confirm your e-mail address first: the link is in your mailbox.")]
         return _form_page(project, form), 409
-    asked: dict[str, Any] = {"ref": None, "source": _source()}
+    asked: dict[str, Any] = {"ref": None, "source": "direct"}
     backing_asked.send(current_user, project, asked)
     choice = Choice(project.id, current_user.id, form.chosen.id if form.chosen else None, form.extra, form.token_id,
                     asked["ref"], asked["source"], locale_name(), form.seen_price)
@@ -77,15 +76,6 @@ def send(slug: str) -> str | Response | tuple[str, int]:
         (form.other if refusal.field == "bonus" else form.reward).errors = [refusal.sentence]
         return _form_page(project, form), refusal.status
     return _to_card_form(placed.pledge_id, project.id, project.currency, project.title)
-
-
-def _source() -> str:
-    """Where the visitor was before this site, as a domain; the pages of ours that count are named by themselves."""
-    named = request.args.get("via", "")
-    if named in ("discover", "search"):
-        return named
-    host = urlsplit(request.referrer or "").hostname or ""
-    return host if host and host != urlsplit(current_app.config["BASE_URL"]).hostname else "direct"
 
 
 def _to_card_form(pledge_id: Any, project_id: Any, currency: str, title: str) -> Response:
@@ -106,10 +96,10 @@ def _to_card_form(pledge_id: Any, project_id: Any, currency: str, title: str) ->
 
 
 def _form_page(project: Project, form: PledgeForm, mine: Pledge | None = None) -> str:
-    context: dict[str, Any] = {"sent_by": None}
-    backing_asked.send(current_user, project, context)
+    asked: dict[str, Any] = {"sent_by": None, "source": "direct"}
+    backing_asked.send(current_user, project, asked)
     return render_template("backing/form.html", project=project, form=form, mine=mine, **_summary(form, project),
-                           sent_by=context["sent_by"], ends=project.deadline)
+                           sent_by=asked["sent_by"], source=asked["source"], ends=project.deadline)
 
 
 def _summary(form: PledgeForm, project: Project) -> dict[str, Any]:

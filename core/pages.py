@@ -21,6 +21,7 @@ from core.db import Base, Mapped, db
 from core.i18n import COOKIE, locale_name
 
 MOST = 2_000  # pages kept per process
+SAME_PAGE = ("", "from=discover", "from=search")  # where a link stood; read from the referrer by the next page
 LONGEST = 60.0  # seconds; "9 days left" grows old without any change in the database
 
 
@@ -73,7 +74,7 @@ class PageCache:
         self.app = app
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] in ("GET", "HEAD") and not environ.get("QUERY_STRING"):
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD") and environ.get("QUERY_STRING", "") in SAME_PAGE:
             cookie = environ.get("HTTP_COOKIE", "")
             if self.session_cookie not in cookie and self.share_cookie not in cookie:
                 kept = self.kept.get((environ["PATH_INFO"], self._language(environ, cookie)))

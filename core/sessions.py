@@ -14,12 +14,14 @@ import sqlalchemy as sa
 from flask import Flask, Request, Response
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionInterface, SessionMixin
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import mapped_column
 from werkzeug.datastructures import CallbackDict
 
 from core.db import Base, Born, Mapped, db
 
 _json = TaggedJSONSerializer()
+READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
 WITHOUT = ("/static/", "/bootstrap/static/", "/media/")  # files are the same for everybody: no look at the table
 
 
@@ -43,7 +45,7 @@ class StoredSession(CallbackDict[str, Any], SessionMixin):
 
         super().__init__(content or {}, changed)
         self.sid, self.new, self.modified = sid, sid is None, False
-        self.stale = self.accessed = False
+        self.stale = self.accessed = self.fresh_sid = False
         self.dead: list[str] = []
 
     def rotate(self) -> None:
@@ -62,9 +64,10 @@ _READ = sa.text("""
      WHERE id_hash = :id AND seen_at > clock_now() - :idle AND created_at > clock_now() - :absolute""")
 _WRITE = sa.text("""
     INSERT INTO web_session (id_hash, person_id, content, authenticated_at)
-    VALUES (:id, :person, :content, CASE WHEN CAST(:person AS uuid) IS NULL THEN NULL ELSE clock_now() END)
-    ON CONFLICT (id_hash) DO UPDATE
-       SET content = excluded.content, person_id = excluded.person_id, seen_at = clock_now()""")
+    VALUES (:id, :person, :content, CASE WHEN CAST(:person AS uuid) IS NULL THEN NULL ELSE clock_now() END)""")
+# A session that was ended elsewhere in the meantime stays ended: no insert here.
+_KEEP = sa.text("""
+    UPDATE web_session SET content = :content, person_id = :person, seen_at = clock_now() WHERE id_hash = :id""")
 _TOUCH = sa.text("UPDATE web_session SET seen_at = clock_now() WHERE id_hash = :id")
 _DROP = sa.text("DELETE FROM web_session WHERE id_hash = :id")
 
@@ -96,19 +99,29 @@ class StoredSessions(SessionInterface):
                                    samesite="Lax")
         if not (gone or session.modified or session.stale):
             return
-        # Its own short transaction, after the view's: a session outlives whatever the view did or undid.
+        try:
+            self._store(session, gone)
+        except DBAPIError as error:
+            # A read-only database (maintenance, a replica) keeps no sessions; pages are still served.
+            if getattr(error.orig, "sqlstate", "") != READ_ONLY:
+                raise
+            return
+        if session and session.fresh_sid:
+            response.set_cookie(name, session.sid, path="/", httponly=True, samesite="Lax",
+                                secure=app.config["SESSION_COOKIE_SECURE"],
+                                max_age=int(app.config["SESSION_ABSOLUTE"].total_seconds()))
+
+    @staticmethod
+    def _store(session: Any, gone: list[str]) -> None:
+        """Its own short transaction, after the view's: a session outlives whatever the view did or undid."""
         with db.engine.begin() as connection:
             for sid in gone:
                 connection.execute(_DROP, {"id": _hash(sid)})
             if session and session.modified:
-                fresh = session.sid is None
+                session.fresh_sid = session.sid is None
                 session.sid = session.sid or secrets.token_urlsafe(32)
-                connection.execute(_WRITE, {"id": _hash(session.sid), "person": session.get("_person"),
-                                            "content": _json.dumps(dict(session))})
-                if fresh:
-                    response.set_cookie(name, session.sid, path="/", httponly=True, samesite="Lax",
-                                        secure=app.config["SESSION_COOKIE_SECURE"],
-                                        max_age=int(app.config["SESSION_ABSOLUTE"].total_seconds()))
+                connection.execute(_WRITE if session.fresh_sid else _KEEP, {
+                    "id": _hash(session.sid), "person": session.get("_person"), "content": _json.dumps(dict(session))})
             elif session and session.stale:
                 connection.execute(_TOUCH, {"id": _hash(session.sid)})
 

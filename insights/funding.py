@@ -96,7 +96,7 @@ def scale(most: int, goal: int | None) -> list[int]:
     power = 10 ** math.floor(math.log10(rough)) if rough >= 1 else 1
     step = next(int(power * n) for n in (1, 2, 2.5, 4, 5, 8, 10) if power * n >= rough or n == 10) or 1
     values = range(0, top + 1, step)
-    return [value for value in values if goal is None or abs(value - goal) > top * 0.12]
+    return [value for value in values if value == 0 or goal is None or abs(value - goal) > top * 0.12]
 
 
 def marks(run: Run, line: list[Point], news: list[News]) -> list[tuple[float, int, int]]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import mapped_column, relationship
 
 from core.db import Base, Born, Id, Mapped, Serial, unchecked
@@ -96,7 +97,7 @@ class Project(Stateful, Base):
     edited_at: Mapped[Born]
     edition: Mapped[int] = mapped_column(sa.Integer, server_default="1")  # tells two tabs apart
     search: Mapped[Any] = mapped_column(
-        sa.dialects.postgresql.TSVECTOR,
+        TSVECTOR,
         sa.Computed("setweight(to_tsvector('simple'::regconfig, title), 'A') || setweight(to_tsvector('simple'::regconfig, blurb), 'B') || "
                     "setweight(to_tsvector('simple'::regconfig, place), 'C') || setweight(to_tsvector('simple'::regconfig, story), 'D')",
                     persisted=True), deferred=True)
@@ -203,5 +204,3 @@ class StoryPicture(Base):
     added_at: Mapped[Born]
 
     picture: Mapped[Picture] = relationship()
-
-

@@ -142,7 +142,7 @@ def clean(database_url: str) -> None:
             TABLES.extend(row[0] for row in connection.execute(
                 "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' "
                 "AND tablename NOT IN ('alembic_version', 'clock')"))
-        query = " UNION ALL ".join(f"(SELECT '{t}' WHERE EXISTS (SELECT 1 FROM {t}))" for t in TABLES)  # noqa: S608
+        query = " UNION ALL ".join(f"(SELECT '{t}' WHERE EXISTS (SELECT 1 FROM {t}))" for t in TABLES)
         full = [row[0] for row in connection.execute(query)]
         connection.execute("SET session_replication_role = replica")
         if full:

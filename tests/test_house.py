@@ -23,8 +23,6 @@ TOP_BY_NATURE = {
     "projects.editor": "the second file of views",
     "people.accounts": "hands forms and mails to the login library",
     "sharing.ears": "the room's ears: what hooks bring from requests",
-    "sharing.cookie": "reads and writes the visitor's cookie",
-    "sharing.panel": "makes the panel of a page, with its addresses",
     "demo.seed": "fills the demo through everybody's services",
 }
 SHELF = {"models": 0, "hooks": 1, "queries": 2, "rules": 3}
@@ -197,7 +195,8 @@ def plain_names(sources: tuple[Source, ...]) -> list[str]:
     for source in sources:
         names = [(1, part) for part in source.path.removesuffix(".py").split("/")]
         names += [(node.lineno, node.name) for node in ast.walk(source.tree)
-                  if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+                  if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                  and not node.name.startswith("handle_")]  # aiosmtpd calls handle_DATA
         for line, name in names:
             words = words_of(name)
             wrong = FORBIDDEN & set(words)
@@ -290,8 +289,8 @@ BREACHES: list[tuple[Callable[[tuple[Source, ...]], list[str]], tuple[str, ...],
     (of_no_machine, (".py", ".html", ".css", ".js", ".md", ".toml", ".lock", ".in", "Makefile", "Procfile", ".sh",
                      ".env", ".yml", ".run"), Source("README.md", "see " + "/ho" + "me/noor/achterban")),
     (of_no_machine, (".md",), Source("requirements.lock", "--index" + "-url https://mirror.example")),
-    (nothing_inline, (".html", ".svg"), Source("templates/a.html", "<p>\n<b style=\"color:red\">")),
-    (nothing_inline, (".html", ".svg"), Source("templates/a.html", "<script>alert(1)</script>")),
+    (nothing_inline, (".html",), Source("templates/a.html", "<p>\n<b style=\"color:red\">")),
+    (nothing_inline, (".html",), Source("templates/a.html", "<script>alert(1)</script>")),
 ]
 
 
@@ -372,7 +371,7 @@ def test_every_mail_has_its_files_and_an_author(session_app):
     folder = ROOT / "templates" / "mail"
     mails = {str(place.parent.relative_to(folder)): {file.name for file in place.parent.iterdir()}
              for place in folder.glob("*/*/*")}
-    assert every_mail_is_whole(mails, set(mail._authors)) == []
+    assert every_mail_is_whole(mails, set(mail.AUTHORS)) == []
     assert every_mail_is_whole({"a/b": {"subject.txt", "body.txt"}}, {"a/b"})
     assert every_mail_is_whole({"a/b": {"subject.txt", "body.txt", "body.html"}}, set())
 
@@ -405,9 +404,10 @@ def test_every_view_has_a_rule(session_app):
 
 
 def test_one_version_of_stripe_is_spoken():
+    from stripe._api_version import _ApiVersion
+
     import config
     import sandbox
-    from stripe._api_version import _ApiVersion
 
     assert config.STRIPE_VERSION == sandbox.API_VERSION == _ApiVersion.CURRENT
 

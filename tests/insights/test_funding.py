@@ -1,5 +1,6 @@
 """The numbers behind the chart, without a database."""
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -25,7 +26,7 @@ def test_the_line_begins_at_nothing_and_ends_with_everything():
     assert line[-1].value == 1_000 and line[-1].x == pytest.approx(10 / 30)
     assert len(line) == 1 + 11
     assert [point.value for point in line] == sorted(point.value for point in line)
-    assert all(a.x < b.x for a, b in zip(line, line[1:], strict=False))
+    assert all(a.x < b.x for a, b in itertools.pairwise(line))
 
 
 def test_a_pledge_at_the_edge_of_the_run_is_not_lost():
@@ -67,7 +68,7 @@ def test_updates_stand_on_the_line_and_apart():
     news = [News(n, LAUNCH + timedelta(days=n * 2)) for n in range(1, 12)]
     marks = funding.marks(run(20), line, news)
     assert 1 <= len(marks) <= 4
-    assert all(b[0] - a[0] > 0.14 for a, b in zip(marks, marks[1:], strict=False))
+    assert all(b[0] - a[0] > 0.14 for a, b in itertools.pairwise(marks))
     for _x, value, number in marks:
         assert value == pytest.approx(number * 2_000, abs=1_500)
 

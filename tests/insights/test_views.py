@@ -80,7 +80,7 @@ def test_figures_chart_and_table_say_the_same(client, app):
     assert '<p class="figure-2">50%</p>' in page
     rows = re.findall(r'<tr><th scope="row">([^<]*)</th><td class="num">(€[\d,.]+)</td></tr>', page)
     assert rows[0] == ("Launch", "€0") and rows[-1][1] == "€250"
-    assert len(rows) == 1 + (clock.now().date() - project.launched_at.date()).days + 1 or len(rows) > 15
+    assert len(rows) in (22, 23)  # the launch and each of its days, in the project's zone
     assert "Noor Bakker" in page and "5 people" in page
     assert "style=" not in page.split("<main")[1]
 
@@ -125,25 +125,28 @@ def test_the_collection_adds_up_on_the_page(client, app):
     assert "€25 is collected, €75 is still to come." in page
 
 
-@pytest.mark.parametrize("role", [None, MemberRole.COLLABORATOR])
-def test_the_page_asks_the_database_at_most_a_dozen_times(client, app, role):
+@pytest.mark.parametrize("role", [None, MemberRole.ORGANISER])
+def test_the_page_asks_the_database_ten_times_however_many_backers_there_are(client, app, role):
     project = make_project()
-    for _ in range(5):
-        make_pledge(project, recruiter=make_person())
     make_reward(project)
     sign_in(client, make_member(project, role=role) if role else project.creator)
-    page_of(client, project)
-    asked = []
+    address, asked = f"/projects/{project.slug}/dashboard", []
 
-    def note(connection, cursor, statement, *_rest):
-        asked.append(statement)
+    def note(_connection, _cursor, statement, *_rest):
+        # Production never asks for the clock's shift; the role is asked for once per tab.
+        if "FROM clock" not in statement and "FROM project_member" not in statement:
+            asked.append(statement)
 
-    db.session.rollback()
-    sa.event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        page_of(client, project)
-    finally:
-        sa.event.remove(db.engine, "before_cursor_execute", note)
-    assert len([one for one in asked if "pledge" in one]) <= 3, asked
-    assert len(asked) <= 16, asked
-    print(len(asked), asked)
+    counts = []
+    for more in (3, 20):
+        for _ in range(more):
+            make_pledge(project, recruiter=make_person())
+        asked.clear()
+        db.session.rollback()
+        sa.event.listen(db.engine, "before_cursor_execute", note)
+        try:
+            assert client.get(address).status_code == 200
+        finally:
+            sa.event.remove(db.engine, "before_cursor_execute", note)
+        counts.append(len(asked))
+    assert counts[0] == counts[1] <= 10, asked

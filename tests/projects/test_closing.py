@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from tests.factories import make_project, scalar
 
 from core import clock, jobs
 from core.db import db
 from projects import hooks
 from projects.models import Project, ProjectState
 from projects.services import CLOSING_LOCK, close, close_due
+from tests.factories import make_project, scalar
 
 S = ProjectState
 

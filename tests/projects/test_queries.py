@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from tests.factories import make_person, make_project, make_reward
 
 from core import clock
 from core.db import db, transaction
@@ -13,6 +12,7 @@ from core.media import Picture
 from projects import queries, services
 from projects.models import Category, Project, ProjectState
 from rewards.queries import rewards_of
+from tests.factories import make_person, make_project, make_reward
 
 S = ProjectState
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from tests.factories import make_member, make_person, make_project, scalar
 from PIL import Image
 
 from core import clock
@@ -14,6 +13,7 @@ from core.errors import BadInput, NotAllowed, Refusal
 from projects import hooks, services
 from projects.hooks import Step
 from projects.models import Category, MemberRole, Project, ProjectState, ProjectTotal
+from tests.factories import make_member, make_person, make_project, scalar
 
 S = ProjectState
 

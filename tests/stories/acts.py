@@ -1,0 +1,125 @@
+"""What people do, as verbs: each takes the page of the person who does it."""
+
+import io
+import re
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from tests.stories.conftest import PASSWORD, World, eventually, link_in
+
+GOOD, FAILS_LATER, ASKS_BANK = "4242424242424242", "4000000000000341", "4000002760003184"
+
+
+def fill(page: Any, **fields: Any) -> None:
+    """Type or choose in the fields of these names."""
+    for name, value in fields.items():
+        box = page.locator(f"main [name={name}]").first
+        if box.evaluate("box => box.tagName") == "SELECT":
+            box.select_option(str(value))
+        else:
+            box.fill(str(value))
+
+
+def press(page: Any, words: str) -> None:
+    page.get_by_role("button", name=words, exact=True).first.click()
+
+
+def follow(page: Any, words: str) -> None:
+    page.get_by_role("link", name=re.compile(words)).first.click()
+
+
+def says(page: Any, *words: str) -> None:
+    """The page says each of these, wherever; spaces may be of any kind."""
+    page.wait_for_load_state("domcontentloaded")
+    text = re.sub(r"\s+", " ", page.locator("body").inner_text())
+    for word in words:
+        assert word in text, f"{page.url} does not say “{word}”:\n{text[:3000]}"
+
+
+def soon_says(page: Any, *words: str, within: float = 60) -> None:
+    """The same, when looked at again now and then: “within a minute”."""
+
+    def look() -> bool:
+        page.reload()
+        says(page, *words)
+        return True
+
+    eventually(look, within)
+
+
+def register(page: Any, world: World, name: str, address: str) -> None:
+    """Make an account, open the mail, press its button, log in."""
+    page.goto("/register")
+    fill(page, name=name, email=address, password=PASSWORD)
+    press(page, "Make an account")
+    says(page, "Look in your mailbox", address)
+    page.goto(link_in(world.post.wait(address, "confirm your address"), "/confirm"))
+    press(page, "Yes, confirm it")
+    sign_in(page, address)
+
+
+def sign_in(page: Any, address: str) -> None:
+    page.goto("/login")
+    fill(page, email=address, password=PASSWORD)
+    press(page, "Log in")
+    page.wait_for_url("**/me")
+
+
+def picture() -> dict[str, Any]:
+    """A picture of our own, as a file to upload."""
+    image = Image.new("RGB", (1600, 1067), "#0E3B31")
+    ImageDraw.Draw(image).ellipse((900, 200, 1400, 700), "#F55000")
+    file = io.BytesIO()
+    image.save(file, "JPEG")
+    return {"name": "night.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()}
+
+
+def add_reward(page: Any, title: str, price: str, quantity: str = "") -> None:
+    press_or_follow(page, "Add a reward")
+    fill(page, title=title, price=price, quantity=quantity, description="Made by us\nSigned by all of us")
+    press(page, "Save")
+    says(page, title)
+
+
+def press_or_follow(page: Any, words: str) -> None:
+    page.locator(f"a:text-is('{words}'), button:text-is('{words}')").first.click()
+
+
+def choose(page: Any, reward: str = "", bonus: str = "") -> None:
+    """Choose on the pledge form; nothing is sent yet."""
+    if reward:
+        page.get_by_role("radio", name=reward).check()
+    if bonus:
+        fill(page, other=bonus)
+
+
+def save_card(page: Any, number: str = GOOD) -> None:
+    """On Stripe's page: type the card, save it; with a bank that asks, say yes."""
+    page.wait_for_url("**/c/pay/**")
+    page.locator("#number").fill(number)
+    page.locator("#expiry").fill("12 / 34")
+    page.locator("#cvc").fill("123")
+    page.locator("#name").fill("Test Backer")
+    page.get_by_role("button", name="Save card").click()
+    answer_bank(page)
+
+
+def answer_bank(page: Any) -> None:
+    page.wait_for_load_state("domcontentloaded")
+    if "/3d-secure/" in page.url:
+        page.get_by_role("button", name="Complete authentication").click()
+    page.wait_for_url("**/pledges/**")
+
+
+def pledge(page: Any, slug: str, reward: str = "", bonus: str = "", card: str = GOOD) -> None:
+    """The whole way from the form to “you are backer number …”."""
+    page.goto(f"/projects/{slug}/pledge")
+    choose(page, reward, bonus)
+    press(page, "Continue to card details")
+    save_card(page, card)
+    says(page, "You are backer")
+
+
+def scrolls_sideways(page: Any) -> bool:
+    return bool(page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"))
