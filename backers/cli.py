@@ -36,9 +36,8 @@ def export(slug: str, kind: str, output: str) -> None:
     parts = services.export(app, project, None, kind)
     db.session.rollback()  # nothing is held while the list leaves
     if output == "-":
-        out = click.get_binary_stream("stdout")
-        out.writelines(parts)
-        out.flush()
+        sys.stdout.buffer.writelines(parts)
+        sys.stdout.buffer.flush()
         return
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:

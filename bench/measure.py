@@ -69,9 +69,9 @@ def compare(name: str, unit: str, goal: float | None, limit: Side, ours: Side, *
 
 
 def from_ratios(name: str, unit: str, goal: float | None, ours: list[float], limits: list[float],
-                ratios: list[float]) -> Figure:
+                ratios: list[float], notes: Iterable[str] = ()) -> Figure:
     return Figure(name, statistics.median(ours), statistics.median(limits), unit, statistics.median(ratios), goal,
-                  min(ratios), max(ratios), len(ratios))
+                  min(ratios), max(ratios), len(ratios), list(notes))
 
 
 def _latencies(mine: list[Cell], limits: list[Cell]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from bench import measure
-from bench.ground import BACKER, CSRF, HOST, ROOT, Ground, pgbench
+from bench.ground import BACKER, CSRF, HOST, ROOT, Crew, Ground, pgbench
 from bench.load import Job, fire
 from bench.measure import ROUNDS, SECONDS, Broken, Cell, Figure, alternate, compare
 from bench.same import place_script, pledge_function
@@ -111,11 +111,9 @@ def placing(ground: Ground, names: list[str]) -> Iterator[Figure]:
         yield flat(ground, crew, project, limited)
 
 
-def flat(ground: Ground, crew: "object", project: uuid.UUID, reward: uuid.UUID, n: int = 400) -> Figure:
+def flat(ground: Ground, crew: Crew, project: uuid.UUID, reward: uuid.UUID, n: int = 400) -> Figure:
     """The cost of a pledge on an empty project, and on the same project after a hundred thousand."""
-    from bench.ground import Crew
 
-    assert isinstance(crew, Crew)
     firsts, lasts = [], []
 
     def cost() -> float:
@@ -126,7 +124,6 @@ def flat(ground: Ground, crew: "object", project: uuid.UUID, reward: uuid.UUID, 
     for _ in range(ROUNDS):
         ground.clean()
         cost()  # what an emptied table costs once
-        ground.db.execute("DELETE FROM page_version WHERE false")
         ground.clean()
         firsts.append(cost())
         ground.clean()

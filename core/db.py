@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry, scoped_session
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry, scoped_session
 from sqlalchemy.pool import NullPool
 
 NAMES = {
@@ -55,6 +55,8 @@ def init_app(app: Flask) -> None:
         f"-c idle_in_transaction_session_timeout={app.config['DB_IDLE_TIMEOUT_MS']} "
         f"-c statement_timeout={app.config['DB_STATEMENT_TIMEOUT_MS']} -c timezone=UTC"
     )
+    if role := app.config["DB_ROLE"]:
+        timeouts += f" -c role={role}"  # what may only be added, this role can neither change nor delete
     options: dict[str, Any] = {"connect_args": {"options": timeouts, "prepare_threshold": 3}}
     if app.config["DB_POOL_SIZE"]:
         options |= {"pool_size": app.config["DB_POOL_SIZE"], "max_overflow": 2, "pool_timeout": 3,
@@ -80,7 +82,7 @@ def unchecked(kind: type[enum.Enum]) -> sa.Enum:
 
 
 @contextmanager
-def transaction() -> Iterator[scoped_session[Session]]:
+def transaction() -> Iterator[scoped_session[Any]]:
     """One unit of work: commit on the way out, roll back on any error; a savepoint when nested."""
     info = db.session().info
     if info.get("unit"):

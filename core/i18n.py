@@ -23,7 +23,7 @@ def choose_locale() -> str:
         return str(current_app.config["BABEL_DEFAULT_LOCALE"])
     for choice in (request.args.get("lang"), request.cookies.get(COOKIE)):
         if choice in languages:
-            return choice
+            return str(choice)
     return request.accept_languages.best_match(languages) or str(current_app.config["BABEL_DEFAULT_LOCALE"])
 
 

@@ -89,6 +89,11 @@ def _client(*, patient: bool) -> stripe.StripeClient:
     return clients[patient]
 
 
+def _body(error: stripe.StripeError) -> dict[str, Any]:
+    answer: Any = error.json_body or {}
+    return answer.get("error") or {}
+
+
 class _Call:
     """Around every call: no open transaction, our own pace, Stripe's exceptions as ours."""
 
@@ -103,7 +108,7 @@ class _Call:
         if not isinstance(error, stripe.StripeError):
             return
         status = error.http_status
-        code = error.code or ((error.json_body or {}).get("error") or {}).get("code")  # the SDK drops it on 409 and 429
+        code = error.code or _body(error).get("code")  # the SDK drops it on 409 and 429
         if isinstance(error, stripe.APIConnectionError) or status is None or status >= 500 or status in (409, 429):
             raise Silence(str(error.user_message or error), code, status) from error
         if isinstance(error, stripe.CardError):
@@ -219,7 +224,7 @@ def cancel_payment(stripe_id: str, *, key: str) -> Outcome:
 
 
 def _refusal(stripe_id: str, refused: stripe.CardError) -> Outcome:
-    body: dict[str, Any] = (refused.json_body or {}).get("error", {})
+    body = _body(refused)
     intent: dict[str, Any] = body.get("payment_intent") or {}
     return Outcome(stripe_id, intent.get("status", "requires_payment_method"), code=refused.code,
                    decline_code=body.get("decline_code"), advice_code=body.get("advice_code"),

@@ -1,0 +1,60 @@
+"""`python -m bench [NAME]`: all benches, or one. A slow figure never fails; a broken invariant or a crash does."""
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+
+from bench import measure
+from bench.collection import collection
+from bench.ground import Ground
+from bench.measure import Broken, Figure
+from bench.pages import pages
+from bench.pledges import placing, pledge_http
+from bench.replay import exports, replay
+
+Bench = Callable[[Ground, list[str]], Iterator[Figure]]
+# What is measured together, in this order.
+BENCHES: list[tuple[tuple[str, ...], Bench]] = [
+    (("page-warm", "page-cold"), pages),
+    (("pledge-http",), lambda ground, _names: iter([pledge_http(ground)])),
+    (("place", "limited", "flat"), placing),
+    (("replay",), lambda ground, _names: replay(ground)),
+    (("export-csv", "export-xlsx", "export-memory"), exports),
+    (("collect-free", "collect-paced"), collection),
+]
+
+
+def main(asked: list[str]) -> int:
+    known = [name for names, _ in BENCHES for name in names]
+    if unknown := [name for name in asked if name not in known]:
+        print(f"There is no bench {', '.join(unknown)}; there are {', '.join(known)}.", file=sys.stderr)
+        return 2
+    figures: list[Figure] = []
+    failed = False
+    start = time.monotonic()
+    measure.head()
+    for names, bench in BENCHES:
+        wanted = [name for name in names if not asked or name in asked]
+        if not wanted:
+            continue
+        ground = Ground()
+        try:
+            for figure in bench(ground, wanted):
+                measure.show(figure)
+                figures.append(figure)
+        except Broken as broken:
+            failed = True
+            print(f"BROKEN  {', '.join(wanted)}: {broken}", file=sys.stderr)
+        except Exception:
+            failed = True
+            traceback.print_exc()
+        finally:
+            ground.stop()
+    measure.write(figures)
+    measure.say(f"{len(figures)} figures in {time.monotonic() - start:.0f} s, in bench/out/latest.json")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
