@@ -131,7 +131,7 @@ def run_collection_job(project_id: str) -> None:
 
 @every(15, "backing:watch_runs")
 def watch_runs() -> int:
-    """See that every running collection has a job; a worker may have died with it. Doubles do no harm."""
+    """See that every running collection, and every retry that its worker left lying, has a job. Doubles do no harm."""
     with transaction() as session:
         waiting = session.scalars(sa.text("""
             SELECT r.project_id FROM collection_run r
@@ -141,7 +141,12 @@ def watch_runs() -> int:
                       AND j.args->>'project_id' = r.project_id::text)""")).all()
         for project_id in waiting:
             defer("backing:run_collection", project_id=str(project_id))
-    return len(waiting)
+        left = session.scalars(sa.text("""
+            SELECT p.id FROM pledge p JOIN collection_run r ON r.project_id = p.project_id AND r.state = 'done'
+             WHERE p.state = 'collecting' AND p.leased_until < clock_timestamp() LIMIT 100""")).all()
+        for pledge_id in left:
+            defer("backing:collect_pledge", pledge_id=str(pledge_id))
+    return len(waiting) + len(left)
 
 
 _NEWS = sa.text("""
@@ -178,16 +183,22 @@ def _settle(payment: Payment, state: str, was: list[str]) -> None:
 
 
 def collect_one(pledge_id: UUID) -> bool:
-    """Try one errored pledge again with the card it has now; False when there is nothing to try."""
+    """Try one pledge again with the card it has now: an errored one, or one whose worker died; False if there is
+    nothing to try."""
     with transaction() as session:
         row = session.execute(sa.text("""
-            UPDATE pledge SET state = 'collecting', fence = fence + 1,
+            WITH due AS (
+                SELECT id, state FROM pledge WHERE id = :id
+                   AND (state = 'errored' OR (state = 'collecting' AND leased_until < clock_timestamp())) FOR UPDATE)
+            UPDATE pledge p SET state = 'collecting', fence = fence + 1,
                    leased_until = clock_timestamp() + make_interval(secs => :seconds)
-             WHERE id = :id AND (state = 'errored' OR (state = 'collecting' AND leased_until < clock_timestamp()))
-            RETURNING id, project_id, payment_id, card_id"""), {"id": pledge_id, "seconds": LEASE_SECONDS}).first()
+              FROM due WHERE p.id = due.id
+            RETURNING p.id, p.project_id, p.payment_id, p.card_id, due.state AS was"""),
+            {"id": pledge_id, "seconds": LEASE_SECONDS}).first()
         if row is None:
             return False
-        add_move(row.id, row.project_id, "errored", "collecting", None, "another try")
+        if row.was == "errored":
+            add_move(row.id, row.project_id, "errored", "collecting", None, "another try")
         method, title = session.execute(sa.text("""
             SELECT c.payment_method_id, p.title FROM card_setup c, project p WHERE c.id = :card AND p.id = :project"""),
             {"card": row.card_id, "project": row.project_id}).one()

@@ -18,11 +18,11 @@ from backing.models import PledgeState
 from core import money
 from core.db import db, transaction
 from core.errors import BadInput, Refusal
+from projects.closing import CLOSING_LOCK, PLEDGING_LOCK
 
 # One lock for whoever adds to a project's sum (shared) and whoever decides or lowers it (exclusive); in memory, so that
 # a thousand pledges do not write to the project's row to say that they are there (C-15).
-SHARE_PROJECT = sa.text("SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:project AS text), 0))")
-OWN_PROJECT = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:project AS text), 0))")
+SHARE_PROJECT, OWN_PROJECT = PLEDGING_LOCK, CLOSING_LOCK
 
 
 class SoldOut(Refusal):

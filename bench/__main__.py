@@ -1,5 +1,6 @@
 """`python -m bench [NAME]`: all benches, or one. A slow figure never fails; a broken invariant or a crash does."""
 
+import signal
 import sys
 import time
 import traceback
@@ -31,14 +32,26 @@ def main(asked: list[str]) -> int:
         print(f"There is no bench {', '.join(unknown)}; there are {', '.join(known)}.", file=sys.stderr)
         return 2
     figures: list[Figure] = []
-    failed = False
     start = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left running
+    ground = Ground()
+    try:
+        failed = run(ground, asked, figures)
+    finally:
+        ground.stop()
+    measure.write(figures)
+    measure.say(f"{len(figures)} figures in {time.monotonic() - start:.0f} s, in bench/out/latest.json")
+    return 1 if failed else 0
+
+
+def run(ground: Ground, asked: list[str], figures: list[Figure]) -> bool:
+    """True when something broke; the other benches go on."""
+    failed = False
     measure.head()
     for names, bench in BENCHES:
         wanted = [name for name in names if not asked or name in asked]
         if not wanted:
             continue
-        ground = Ground()
         try:
             for figure in bench(ground, wanted):
                 measure.show(figure)
@@ -50,10 +63,8 @@ def main(asked: list[str]) -> int:
             failed = True
             traceback.print_exc()
         finally:
-            ground.stop()
-    measure.write(figures)
-    measure.say(f"{len(figures)} figures in {time.monotonic() - start:.0f} s, in bench/out/latest.json")
-    return 1 if failed else 0
+            ground.rest()
+    return failed
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -101,15 +102,20 @@ class Ground:
         self.crews.append(Crew(size, self.env(**more)))
         return self.crews[-1]
 
-    def stop(self) -> None:
+    def rest(self) -> None:
+        """End what the last bench started; the database stays."""
         for process in self.processes:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # gunicorn's quick way out
         for crew in self.crews:
             crew.dismiss()
         for sandbox in self.sandboxes:
             sandbox.stop()
         for process in self.processes:
             process.wait(40)
+        self.processes, self.crews, self.sandboxes = [], [], []
+
+    def stop(self) -> None:
+        self.rest()
         if "db" in self.__dict__:
             self.db.close()
         postgres.leave((self.folder / "postgres").resolve())

@@ -101,7 +101,10 @@ def run(job: Job) -> dict[str, Any]:
             client.send(request, selector)
             busy += 1
     while busy:
-        for key, _ in selector.select(20):
+        ready = selector.select(20)
+        if not ready:
+            raise RuntimeError(f"no answer for 20 s on port {job.port}, after {len(latencies)}")
+        for key, _ in ready:
             client = key.data
             answered = client.read()
             if answered is None:

@@ -37,7 +37,7 @@ class Tick:
 _ticks: dict[str, Tick] = {}
 
 
-def task(name: str, *, queue: str = "default", retry: int = 20) -> Callable[[Callable[..., Any]], Any]:
+def task(name: str, *, queue: str = "default", retry: int = 12) -> Callable[[Callable[..., Any]], Any]:
     """Register a job under `room:verb_object`; it must be safe to run twice. Retries back off up to an hour."""
     strategy = procrastinate.RetryStrategy(max_attempts=retry, exponential_wait=2)
     return desk.task(name=name, queue=queue, retry=strategy)

@@ -23,6 +23,7 @@ class Person(UserMixin, Base):
     __table_args__ = (
         sa.Index("uq_person_email", sa.text("lower(email)"), unique=True),
         sa.Index("uq_person_handle", sa.text("lower(handle)"), unique=True),
+        sa.Index("ix_person_search", sa.text("to_tsvector('simple'::regconfig, name)"), postgresql_using="gin"),
         sa.CheckConstraint("char_length(name) BETWEEN 1 AND 80", name="name_length"),
     )
 

@@ -15,8 +15,8 @@ log = structlog.get_logger()
 S = ProjectState
 # Pledging takes the shared variant of this lock in its own transaction, so that no pledge is under way when the sum is
 # read; the key is the project's id as text.
-CLOSING_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:project_id AS text), 0))")
-PLEDGING_LOCK = sa.text("SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:project_id AS text), 0))")
+CLOSING_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:project AS text), 0))")
+PLEDGING_LOCK = sa.text("SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:project AS text), 0))")
 _DUE = sa.text("SELECT id FROM project WHERE state = 'live' AND deadline <= clock_now() ORDER BY deadline LIMIT 200")
 
 
@@ -37,7 +37,7 @@ def close_due() -> int:
 def close(project_id: UUID) -> bool:
     """Decide one project if it is live and its time is up; False when there is nothing to do."""
     with transaction() as session:
-        session.execute(CLOSING_LOCK, {"project_id": str(project_id)})
+        session.execute(CLOSING_LOCK, {"project": str(project_id)})
         project = session.scalar(
             sa.select(Project).where(Project.id == project_id, Project.state == S.LIVE,
                                      Project.deadline <= sa.func.clock_now())

@@ -69,7 +69,7 @@ def launch(project: Project, by: Person) -> Project:
 def cancel(project: Project, by: Person, why: str = "") -> Project:
     """Stop a project before its deadline; rooms above let its pledges go. Nobody is charged."""
     with transaction() as session:
-        session.execute(CLOSING_LOCK, {"project_id": str(project.id)})  # no pledge is placed or confirmed while this decides
+        session.execute(CLOSING_LOCK, {"project": str(project.id)})  # no pledge is placed or confirmed while this decides
         project = session.get_one(Project, project.id, with_for_update=True, populate_existing=True)
         if project.creator_id != by.id and not by.is_staff:
             raise NotAllowed(_("Only the creator can stop a project."))

@@ -26,6 +26,7 @@ CREATE TABLE person (
     CONSTRAINT ck_person_name_length CHECK (char_length(name) BETWEEN 1 AND 80),
     CONSTRAINT uq_person_fs_uniquifier UNIQUE (fs_uniquifier)
 );
+CREATE INDEX ix_person_search ON person USING gin (to_tsvector('simple'::regconfig, name));
 CREATE UNIQUE INDEX uq_person_email ON person (lower(email));
 CREATE UNIQUE INDEX uq_person_handle ON person (lower(handle));
 """)

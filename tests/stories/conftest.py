@@ -207,6 +207,13 @@ class Visitors:
         page.on("response", lambda answer: self._answered(answer))
         return page
 
+    def tell(self) -> None:
+        """Where everybody stood when the story broke."""
+        for context in self.contexts:
+            for page in context.pages:
+                text = " ".join(page.locator("main").first.inner_text(timeout=2_000).split())
+                sys.stderr.write(f"\n{page.url}\n  {text[:600]}\n")
+
     def _heard(self, page: Any, said: Any) -> None:
         # A refused form is a 4xx, which Chromium also writes to the console.
         if said.type == "error" and "status of 4" not in said.text:
@@ -217,11 +224,24 @@ class Visitors:
             self.wrong.append(f"{answer.url}: {answer.status}")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+FAILED = pytest.StashKey[bool]()
+
+
 @pytest.fixture
-def visitor(chromium: Any, world: World) -> Iterator[Visitors]:
+def visitor(chromium: Any, world: World, request: pytest.FixtureRequest) -> Iterator[Visitors]:
     """`page = visitor(width=360)`; afterwards no page has said an error, broken the CSP or met a 500."""
     visitors = Visitors(chromium, world)
     yield visitors
+    if request.node.stash.get(FAILED, False):
+        visitors.tell()
     for context in visitors.contexts:
         context.close()
     assert visitors.wrong == []

@@ -55,6 +55,8 @@ def test_a_campaign_lives_its_whole_life(world, visitor, javascript, width):
     press(noor, "Save and go on")
     fill(noor, story=STORY, picture_alt="An orange moon over a dark field")
     noor.locator("main [name=picture]").set_input_files(picture())
+    press(noor, "Save")
+    says(noor, "Your picture stands at the end of the story.")
     press(noor, "Save and go on")
     noor.locator("main [name=picture]").set_input_files(picture())
     fill(noor, picture_alt="An orange moon over a dark field")
