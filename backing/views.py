@@ -43,8 +43,6 @@ def place(slug: str) -> str | Response:
     if mine:
         form.other.data = str(money.to_decimal(mine.bonus, mine.currency)) if mine.bonus else ""
         form.bonus.data = "0"
-    elif not form.reward.data:
-        form.bonus.data = "10"  # without a reward the bonus is the pledge, and nothing is no pledge
     return _form_page(project, form, mine)
 
 

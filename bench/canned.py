@@ -2,6 +2,7 @@
 nothing where Stripe's time is to be left out. It is no stand-in for the sandbox: it knows nothing and checks nothing."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import re
@@ -43,4 +44,5 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(int(sys.argv[1])))

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Ground:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.sandboxes: list[testing.Sandbox] = []
         self.crews: list[Crew] = []
-        self.known = self.customers = self.made = 0
+        self.known, self.made = -1, 0
 
     @cached_property
     def url(self) -> str:
@@ -53,12 +54,8 @@ class Ground:
         """As the owner of everything; each statement by itself."""
         return psycopg.connect(self.url, autocommit=True)
 
-    @cached_property
-    def sandbox(self) -> testing.Sandbox:
-        return self.start_sandbox()
-
-    def start_sandbox(self, **settings: str) -> testing.Sandbox:
-        self.sandboxes.append(testing.start(**settings))
+    def start_sandbox(self) -> testing.Sandbox:
+        self.sandboxes.append(testing.start(wait=120))
         return self.sandboxes[-1]
 
     def env(self, **more: str) -> dict[str, str]:
@@ -83,9 +80,9 @@ class Ground:
         line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("web:"))
         command = "exec " + line.removeprefix("web:").strip().replace('"app:create_app()"', f'"{target}"')
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        self.processes.append(subprocess.Popen(
-            ["/bin/sh", "-c", command], cwd=ROOT, env=self.env(PORT=str(port), PATH=path, **more),
-            stderr=open(self.folder / "gunicorn.log", "ab")))
+        with open(self.folder / "gunicorn.log", "ab") as log:
+            self.processes.append(subprocess.Popen(
+                ["/bin/sh", "-c", command], cwd=ROOT, env=self.env(PORT=str(port), PATH=path, **more), stderr=log))
         self.await_port(port)
         return port
 
@@ -124,7 +121,7 @@ class Ground:
     # Rows
 
     def people(self, n: int) -> None:
-        """At least n confirmed accounts, each known to Stripe: backer_id(1) to backer_id(n)."""
+        """At least n confirmed accounts, each known to Stripe: backer_id(1) to backer_id(n); 0 makes the projects."""
         if n <= self.known:
             return
         self.db.execute(f"""
@@ -137,12 +134,12 @@ class Ground:
         self.known = n
         self.db.execute("VACUUM ANALYZE person, stripe_customer")
 
-    def project(self, rewards: list[tuple[int, int | None]] = [], **columns: Any) -> tuple[uuid.UUID, str, list[uuid.UUID]]:
+    def project(self, rewards: Sequence[tuple[int, int | None]] = (), **columns: Any) -> tuple[uuid.UUID, str, list[uuid.UUID]]:
         """A live project and its rewards as (price, quantity); its id, slug and their ids."""
         self.people(1)
         self.made += 1
         values = {
-            "slug": f"night-train-{self.made}", "creator_id": backer_id(1), "state": "live", "title": "Night train",
+            "slug": f"night-train-{self.made}", "creator_id": backer_id(0), "state": "live", "title": "Night train",
             "blurb": "Eleven songs from eleven sleepers.", "story": "We *play* on trains.", "category": "music",
             "place": "Utrecht", "goal": 100_000, "currency": "EUR", "fee_bp": 500, **columns}
         row = self.db.execute(f"""

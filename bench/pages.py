@@ -17,7 +17,7 @@ def make_page(ground: Ground) -> tuple[str, bytes, int]:
     project, slug, _ = ground.project([(1000 + 500 * n, 50 if n % 3 == 0 else None) for n in range(12)], story=STORY)
     for n in range(1, 11):
         ground.db.execute("INSERT INTO project_update (project_id, number, title, body, author_id) VALUES (%s, %s, %s, %s, %s)",
-                          [project, n, f"Night {n}", "We were in Basel and nobody slept. " * 12, backer_id(1)])
+                          [project, n, f"Night {n}", "We were in Basel and nobody slept. " * 12, backer_id(0)])
     for n in range(6):
         ground.db.execute("INSERT INTO project_faq (project_id, position, question, answer) VALUES (%s, %s, %s, %s)",
                           [project, n, f"Question {n}?", "Yes, on every train. " * 6])

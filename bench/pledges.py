@@ -62,8 +62,10 @@ def pledge_http(ground: Ground) -> Figure:
         # Each client always has a request in flight, so the rate is clients over mean latency, Stripe's share left out.
         return Cell(CLIENTS * 1000 / result["mean"], result["p50"], result["p99"])
 
-    send(ours, 1.5), send(bare, 1.0)
-    whole.clear(), stripe.clear()
+    send(ours, 1.5)
+    send(bare, 1.0)
+    whole.clear()
+    stripe.clear()
     figure = compare("pledge-http", "pledges/s", 0.5, lambda: send(bare, SECONDS), lambda: send(ours, SECONDS))
     figure.notes += [f"{CLIENTS} clients, one limited reward; limit: bare Flask, the same SQL as one function",
                      f"with our side of the Stripe call (SDK, {sum(stripe) / len(stripe):.1f} ms) left in: "
@@ -96,7 +98,8 @@ def placing(ground: Ground, names: list[str]) -> Iterator[Figure]:
         rate, latency = pgbench(ground, place_script(project, reward, is_limited=reward == limited), 4, SECONDS)
         return Cell(rate, latency, None)
 
-    ours(unlimited, 1.0), ours(limited, 1.0)
+    ours(unlimited, 1.0)
+    ours(limited, 1.0)
     if "place" in names:
         limits, mine = alternate(lambda: bench(limited), lambda: ours(limited))
         ratios = [cell.value * 2 / (limits[n].value + limits[n + 1].value) for n, cell in enumerate(mine)]

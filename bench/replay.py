@@ -77,7 +77,7 @@ def check(ground: Ground, project: uuid.UUID, rewards: list[uuid.UUID], backed: 
         raise Broken(f"sold {sold}, claimed {claimed} of the limited tiers")
     row = ground.db.execute("""
         SELECT count(*), count(DISTINCT backer_id), max(number), sum(amount) FROM pledge
-         WHERE project_id = %s AND state = 'pledged'""", [project]).fetchone() or ()
+         WHERE project_id = %s AND state = 'pledged'""", [project]).fetchone() or (0, 0, 0, 0)
     totals = ground.db.execute("SELECT backers, raised FROM project_total WHERE project_id = %s", [project]).fetchone()
     if set(row[:3]) != {backed} or totals != (row[0], row[3]):
         raise Broken(f"{backed} backed; pledges, backers, last number and sum are {row}, totals {totals}")

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -139,7 +140,7 @@ def export(app: Any, *, project: str, kind: str, to: str, **_: Any) -> dict[str,
     took = time.perf_counter() - start
     over.set()
     watcher.join()
-    return {"seconds": took, "mb": (peak - idle) / 2**20, "size": os.path.getsize(to)}
+    return {"seconds": took, "mb": (peak - idle) / 2**20, "size": Path(to).stat().st_size}
 
 
 ORDERS: dict[str, Callable[..., dict[str, Any]]] = {"place": place, "back": back, "collect": collect, "export": export}

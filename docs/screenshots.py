@@ -74,7 +74,7 @@ def take(browser: Browser) -> None:
     for slug in others:
         page.goto(f"/projects/{slug}/pledge")
         if page.url.endswith("/pledge"):  # a project that the fan does not back yet
-            page.locator("input[name=reward]").nth(1).check()
+            page.locator("label[for=reward-2]").first.click()
             keep(page, "pledge")
             break
     page.goto("/me/pledges")

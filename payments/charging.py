@@ -87,7 +87,9 @@ def charge(payment_id: UUID, payment_method_id: str, description: str, return_ur
             key=f"pi:{payment_id}", amount=known.amount, currency=known.currency, customer_id=known.customer,
             subject_id=str(known.subject_id), project_id=str(known.project_id), description=description)
         crashpoint("after-create")
-    unanswered = known.number is not None and known.answered_at is None
+    # An attempt whose end became known by reading the intent needs no second look: the next try is a new one.
+    unanswered = known.number is not None and known.answered_at is None and known.state not in (
+        S.FAILED, S.REQUIRES_ACTION)
     if unanswered and known.real_now - known.sent_at > KEY_LIVES:
         outcome = gateway.read_payment(stripe_id)
         if outcome.status not in ("requires_confirmation", "requires_payment_method") or outcome.code:
@@ -145,8 +147,12 @@ _STATES = {
     "succeeded": S.SUCCEEDED, "processing": S.PROCESSING, "requires_action": S.REQUIRES_ACTION,
     "requires_payment_method": S.FAILED, "canceled": S.FAILED,
 }
+# Two workers on one payment (C-21): whoever reads that it is paid already did not do it.
 _ANSWERED = sa.text("""
-    UPDATE payment_attempt SET answered_at = clock_timestamp(), outcome = :outcome, code = :code,
+    UPDATE payment_attempt SET answered_at = clock_timestamp(), code = :code,
+           outcome = CASE WHEN :outcome = 'succeeded' AND EXISTS (
+                               SELECT 1 FROM payment_attempt WHERE payment_id = :payment AND outcome = 'succeeded')
+                          THEN 'superseded' ELSE CAST(:outcome AS text) END,
            decline_code = :decline, advice_code = :advice, network_decline_code = :network
      WHERE payment_id = :payment AND number = :number AND answered_at IS NULL""")
 

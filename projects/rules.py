@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import g
+from flask import has_request_context, request
 from flask_babel import gettext as _
 from sqlalchemy.orm import joinedload
 
@@ -39,14 +40,17 @@ def whole_project(slug: str) -> tuple[Project, int]:
 
 
 def role_of(person: Any, project: Project) -> str | None:
-    """`creator`, `organiser`, `collaborator`, `staff`, or None."""
+    """`creator`, `organiser`, `collaborator`, `staff`, or None. Asked for every tab, so looked up once per request."""
     if not person.is_authenticated:
         return None
     if person.id == project.creator_id:
         return "creator"
-    role = db.session.scalar(sa.select(ProjectMember.role).where(
-        ProjectMember.project_id == project.id, ProjectMember.person_id == person.id))
-    return role.value if role else "staff" if person.is_staff else None
+    known: dict[Any, str | None] = request.__dict__.setdefault("roles", {}) if has_request_context() else {}
+    if (key := (person.id, project.id)) not in known:
+        role = db.session.scalar(sa.select(ProjectMember.role).where(
+            ProjectMember.project_id == project.id, ProjectMember.person_id == person.id))
+        known[key] = role.value if role else "staff" if person.is_staff else None
+    return known[key]
 
 
 def may_edit(person: Any, project: Project) -> bool:

@@ -80,7 +80,7 @@ def edit(slug: str, reward_id: UUID) -> Answer:
         raise NotFound(_("This reward is not there any more."))
     price = money.to_decimal(offer.price, offer.currency)
     form = forms.RewardForm(project.currency, data={
-        "title": offer.title, "description": offer.description, "quantity": offer.quantity,
+        "title": offer.title, "description": offer.description, "quantity": str(offer.quantity or ""),
         "price": str(int(price) if price == price.to_integral_value() else price),
         "delivery": f"{offer.delivery_on:%Y-%m}" if offer.delivery_on else "", "picture_alt": offer.picture_alt})
     if form.validate_on_submit():

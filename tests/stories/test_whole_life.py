@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import openpyxl
 import pytest
+from playwright.sync_api import expect
 
 from tests.stories.acts import (
     ASKS_BANK,
@@ -88,7 +89,7 @@ def test_a_campaign_lives_its_whole_life(world, visitor, javascript, width):
     follow(mo, "^Stand behind this$")
     choose(mo, "Meet & greet", bonus="5")
     if javascript:
-        mo.wait_for_function("document.querySelector('[data-total]').textContent.includes('85')")
+        expect(mo.locator("[data-total]")).to_have_text("€85.00")
     else:
         press(mo, "Add it up")
     says(mo, "€85.00", "Nothing is charged today.")
