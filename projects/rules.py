@@ -3,8 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
-from flask import g
-from flask import has_request_context, request
+from flask import g, has_request_context, request
 from flask_babel import gettext as _
 from sqlalchemy.orm import joinedload
 

@@ -245,7 +245,7 @@ def hang_up(client: str) -> None:
 async def app(scope: Any, protocol: Any) -> None:
     """The RSGI application."""
     path, method = scope.path, scope.method
-    body = await protocol() if method in ("POST", "DELETE", "PUT") else b""
+    body = await protocol() if method in ("POST", "PATCH", "DELETE", "PUT") else b""
     headers = dict(scope.headers.items())
     try:
         if path.startswith(("/v1/", "/v2/")):

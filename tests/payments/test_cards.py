@@ -10,7 +10,7 @@ from backing.models import Pledge, PledgeState
 from core import clock
 from core.db import db
 from core.jobs import drain, run_due_ticks
-from payments import cards, gateway, inbox
+from payments import cards, inbox
 
 S = PledgeState
 
@@ -75,7 +75,6 @@ def test_a_session_completed_for_another_customer_or_pledge_is_not_taken(app, st
     stripe.post(f"checkout/{session_id}/complete")
     customer = stripe.get(f"state/checkout.session/{other}")["customer"]
     stripe.call("PATCH", f"state/checkout.session/{session_id}", {"customer": customer})
-    print("DBG", customer, stripe.get(f"state/checkout.session/{session_id}")["customer"], gateway.read_setup(session_id), other, session_id)
     cards.settle_card(session_id)
     assert _state(mine.pledge_id) is S.HELD
     stripe.call("PATCH", f"state/checkout.session/{session_id}",
