@@ -89,7 +89,7 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(Exception)
     def bug(error: Exception) -> Response:
         db.session.rollback()
-        log.exception("unhandled", path=request.path)
+        log.exception("unhandled", rule=str(request.url_rule))  # a path may hold a token
         if app.config["TESTING"] and app.config.get("PROPAGATE_BUGS", True):
             raise error
         return page(500, "")

@@ -68,7 +68,7 @@ class PageCache:
         self.session_cookie = app.config["SESSION_COOKIE_NAME"] + "="
         self.share_cookie = app.config["SHARE_COOKIE_NAME"] + "="
         self.default, self.languages = app.config["BABEL_DEFAULT_LOCALE"], app.config["LANGUAGES"]
-        self.kept: OrderedDict[tuple[str, str], Kept] = OrderedDict()
+        self.kept: OrderedDict[tuple[str, str, str], Kept] = OrderedDict()
         self.lock = threading.Lock()
         self.pool: psycopg_pool.ConnectionPool[Any] | None = None
         self.app = app
@@ -77,7 +77,7 @@ class PageCache:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD") and environ.get("QUERY_STRING", "") in SAME_PAGE:
             cookie = environ.get("HTTP_COOKIE", "")
             if self.session_cookie not in cookie and self.share_cookie not in cookie:
-                kept = self.kept.get((environ["PATH_INFO"], self._language(environ, cookie)))
+                kept = self.kept.get(self.key(environ))
                 if kept and kept.until > time.monotonic() and self._version(kept.topic) == kept.version:
                     if environ.get("HTTP_IF_NONE_MATCH") == kept.etag:
                         start_response("304 NOT MODIFIED", [h for h in kept.headers if h[0] != "Content-Length"])
@@ -85,6 +85,11 @@ class PageCache:
                     start_response("200 OK", kept.headers)
                     return [kept.body if environ["REQUEST_METHOD"] == "GET" else b""]
         return self.inner(environ, start_response)
+
+    def key(self, environ: dict[str, Any]) -> tuple[str, str, str]:
+        """Path, host and language; a host that is not ours is refused by the app, so nothing is ever kept for it."""
+        language = self._language(environ, environ.get("HTTP_COOKIE", ""))
+        return environ["PATH_INFO"], environ.get("HTTP_HOST", ""), language
 
     def _language(self, environ: dict[str, Any], cookie: str) -> str:
         for part in cookie.split("; ") if cookie else ():
@@ -106,7 +111,7 @@ class PageCache:
             row = connection.execute("SELECT version FROM page_version WHERE topic = %s", (topic,)).fetchone()
         return row[0] if row else 0
 
-    def keep(self, key: tuple[str, str], page: Kept) -> None:
+    def keep(self, key: tuple[str, str, str], page: Kept) -> None:
         with self.lock:
             self.kept[key] = page
             self.kept.move_to_end(key)
@@ -137,9 +142,8 @@ def init_app(app: Flask) -> None:
         response.headers["Cache-Control"] = "private, max-age=0, must-revalidate"
         response.vary.update(("Cookie", "Accept-Language"))
         g.pop("request_id", None)  # a kept page belongs to no request
-        key = (request.path, cache._language(request.environ, request.headers.get("Cookie", "")))
         headers = [(name, value) for name, value in response.headers.items() if name not in ("X-Request-Id", "Date")]
-        cache.keep(key, Kept(topic, g.page_made_from, time.monotonic() + LONGEST, etag, headers, body))
+        cache.keep(cache.key(request.environ), Kept(topic, g.page_made_from, time.monotonic() + LONGEST, etag, headers, body))
         return response
 
     app.wsgi_app = cache  # type: ignore[method-assign]
