@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 export PORT ?= 5000
 export SANDBOX_PORT ?= 12111
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock browser catalogues screenshots faults
+.PHONY: help demo test lint bench lock browser catalogues words screenshots faults
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,12 @@ $(VENV)/locked: requirements.lock
 	@touch $@
 
 catalogues: $(VENV)/locked ## compile the translations
-	@$(VENV)/bin/pybabel -q compile -d translations 2>/dev/null || true
+	@$(VENV)/bin/pybabel -q compile -d translations
+
+words: $(VENV)/locked ## put new sentences into the Dutch catalogue, to be translated there
+	@$(VENV)/bin/pybabel -q extract -F babel.cfg -k lazy_gettext -k __ -k _l --no-location --sort-output -o translations/messages.pot .
+	@$(VENV)/bin/pybabel -q update -i translations/messages.pot -d translations --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date
+	@rm translations/messages.pot
 
 demo: $(VENV)/locked catalogues ## set everything up and run the site
 	@exec $(PY) -m demo.run

@@ -150,12 +150,18 @@ def watch_runs() -> int:
 
 
 _NEWS = sa.text("""
-    UPDATE pledge SET state = CAST(:state AS text), leased_until = NULL,
-           collected_at = CASE WHEN CAST(:state AS text) = 'collected' THEN clock_now() ELSE collected_at END,
-           fix_until = CASE WHEN CAST(:state AS text) = 'errored' THEN coalesce(fix_until, clock_now() + make_interval(days => :days))
-                            ELSE fix_until END
-     WHERE payment_id = :payment AND state = ANY(CAST(:was AS text[]))
-    RETURNING id, project_id, reward_id, amount""")
+    WITH before AS (SELECT id, state FROM pledge WHERE payment_id = :payment FOR UPDATE),
+    now AS (
+        UPDATE pledge p SET state = CAST(:state AS text), leased_until = NULL,
+               collected_at = CASE WHEN CAST(:state AS text) = 'collected' THEN clock_now() ELSE collected_at END,
+               fix_until = CASE WHEN CAST(:state AS text) = 'errored' THEN coalesce(fix_until, clock_now() + make_interval(days => :days))
+                                ELSE fix_until END
+          FROM before WHERE p.id = before.id AND before.state = ANY(CAST(:was AS text[]))
+        RETURNING p.id, p.project_id, p.reward_id, p.amount, before.state AS was),
+    moved AS (
+        INSERT INTO pledge_move (pledge_id, project_id, from_state, to_state, why)
+        SELECT id, project_id, was, CAST(:state AS text), :why FROM now)
+    SELECT id, project_id, reward_id, amount FROM now""")
 
 
 def follow_payment(payment: Payment) -> None:
@@ -167,14 +173,10 @@ def follow_payment(payment: Payment) -> None:
 
 
 def _settle(payment: Payment, state: str, was: list[str]) -> None:
-    session = db.session
-    before = session.execute(sa.text("SELECT state FROM pledge WHERE payment_id = :p FOR UPDATE"),
-                             {"p": payment.id}).first()
-    if before is None or before.state not in was:
+    row = db.session.execute(_NEWS, {"state": state, "payment": payment.id, "was": was, "why": payment.decline_class or "",
+                                     "days": current_app.config["FIX_DAYS"]}).first()
+    if row is None:
         return
-    row = session.execute(_NEWS, {"state": state, "payment": payment.id, "was": was,
-                                  "days": current_app.config["FIX_DAYS"]}).one()
-    add_move(row.id, row.project_id, before.state, state, None, payment.decline_class or "")
     if state == "collected":
         add_delta(row.project_id, row.reward_id, collected=row.amount)
         post("backing/collected", pledge_id=row.id)

@@ -63,6 +63,7 @@ def send(slug: str) -> str | Response | tuple[str, int]:
     backing_asked.send(current_user, project, asked)
     choice = Choice(project.id, current_user.id, form.chosen.id if form.chosen else None, form.extra, form.token_id,
                     asked["ref"], asked["source"], locale_name(), form.seen_price)
+    currency, title = project.currency, project.title  # now: after the commit they would be read anew
     try:
         placed = place_pledge(choice)
     except AlreadyBacking as refusal:
@@ -73,14 +74,14 @@ def send(slug: str) -> str | Response | tuple[str, int]:
         form.offers = offers_of(project)  # the stock has changed since
         (form.other if refusal.field == "bonus" else form.reward).errors = [refusal.sentence]
         return _form_page(project, form), refusal.status
-    return _to_card_form(placed.pledge_id, project.id, project.currency, project.title)
+    return _to_card_form(placed.pledge_id, choice.project_id, currency, title)
 
 
 def _to_card_form(pledge_id: Any, project_id: Any, currency: str, title: str) -> Response:
     base = current_app.config["BASE_URL"]
     try:
         url = cards.open_card_form(
-            subject_id=pledge_id, project_id=project_id, person=current_user, currency=currency, description=title,
+            subject_id=pledge_id, project_id=project_id, person=current_user._get_current_object(), currency=currency, description=title,
             locale=locale_name(), return_url=base + url_for("backing.card_returned", pledge_id=pledge_id),
             cancel_url=base + url_for("backing.show", pledge_id=pledge_id))
     except Refusal as refusal:

@@ -39,7 +39,7 @@ def replay(ground: Ground) -> Iterator[Figure]:
         wishes += [str(reward)] * (TRIED[stock] if stock else round(backers * SCALE))
     wishes += [None] * round(WITHOUT * SCALE)
     random.Random(7).shuffle(wishes)
-    ground.people(len(wishes) + 1)
+    ground.people(max(len(wishes) + 1, 80_000 + 5_000))  # pgbench's clients have 20,000 backers each
     ground.clean()
     crew = ground.crew(2)
     half = len(wishes) // 2

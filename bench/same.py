@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from backing import placing
 from bench.ground import BACKER
 from core import sessions
+from payments import cards
 
 _BIND = re.compile(r"(?<![:\w]):(\w+)")
 
@@ -31,7 +32,7 @@ def place_script(project: UUID, reward: UUID, *, is_limited: bool = True, price:
         "project": _uuid(project), "reward": _uuid(reward), "backer": BACKER.format(":k"), "amount": f"CAST({price} AS bigint)",
         "bonus": "CAST(0 AS bigint)", "currency": "'EUR'::text", "token": "gen_random_uuid()", "ref": "CAST(NULL AS text)",
         "source": "'direct'::text", "locale": "'en'::text", "title": "'Signed CD 0'::text", "price": str(price),
-        "minutes": "15", "max_holds": "3"}
+        "minutes": "15"}
     statements = [placing.SHARE_PROJECT, placing._LOOK, placing._PLACE, *([placing._CLAIM] if is_limited else [])]
     lines = [f"{inlined(statement, values)};" for statement in statements]
     return "\n".join(["\\set n :n + 1", "\\set k :client_id * 20000 + :n", "BEGIN;", *lines, "COMMIT;", ""])
@@ -43,7 +44,7 @@ def pledge_function() -> str:
         "id": "a_session", "idle": "interval '12 hours'", "absolute": "interval '30 days'", "project": "v_project.id",
         "reward": "a_reward", "backer": "v_person.id", "amount": "a_price", "bonus": "CAST(0 AS bigint)", "currency": "v_seen.currency",
         "token": "a_token", "ref": "CAST(NULL AS text)", "source": "'direct'::text", "locale": "'en'::text", "title": "v_seen.title",
-        "price": "a_price", "minutes": "15", "max_holds": "3"}
+        "price": "a_price", "minutes": "15", "subject": "v_made.id", "person": "v_person.id"}
 
     def into(statement: Any, name: str) -> str:
         return f"{inlined(statement, arguments)} INTO {name};"
@@ -53,7 +54,7 @@ def pledge_function() -> str:
         RETURNS text LANGUAGE plpgsql AS $$
         #variable_conflict use_column
         DECLARE v_session record; v_person person; v_project project; v_rewards bigint; v_seen record; v_made record;
-                v_claimed bigint; v_customer text; v_setup uuid;
+                v_claimed bigint; v_customer text; v_setup record;
         BEGIN
             {into(sessions._READ, "v_session")}
             SELECT p.* FROM person p WHERE p.fs_uniquifier = v_session.content::jsonb->>'_user_id' INTO v_person;
@@ -64,11 +65,9 @@ def pledge_function() -> str:
             {into(placing._LOOK, "v_seen")}
             {into(placing._PLACE, "v_made")}
             SELECT stripe_id FROM stripe_customer WHERE person_id = v_person.id INTO v_customer;
-            PERFORM 1 FROM card_setup WHERE subject_id = v_made.id AND state = 'open';
-            INSERT INTO card_setup (subject_id, project_id, person_id, currency)
-            VALUES (v_made.id, v_project.id, v_person.id, v_seen.currency) RETURNING id INTO v_setup;
-            UPDATE card_setup SET session_id = v_setup::text, url = 'https://checkout.stripe.com/c/' || v_setup
-             WHERE id = v_setup;
+            {into(cards._FORM, "v_setup")}
+            UPDATE card_setup SET session_id = v_setup.id::text, url = 'https://checkout.stripe.com/c/' || v_setup.id
+             WHERE id = v_setup.id;
             {into(placing._CLAIM, "v_claimed")}
-            RETURN 'https://checkout.stripe.com/c/' || v_setup;
+            RETURN 'https://checkout.stripe.com/c/' || v_setup.id;
         END $$"""

@@ -2,6 +2,7 @@
 
 import html as entities
 import re
+from functools import lru_cache
 
 import nh3
 from markdown_it import MarkdownIt
@@ -13,6 +14,7 @@ _TAGS = {"p", "br", "h2", "h3", "h4", "strong", "em", "s", "ul", "ol", "li", "bl
 _ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "width", "height", "loading"}}
 
 
+@lru_cache(256)  # a page is made anew with every pledge, its story hardly ever
 def render(source: str, *, media_prefix: str = "/media/") -> Markup:
     """HTML of a story or an update: headings start at h2, pictures only from our own media, links without credit."""
     html = _reader.render(source)
@@ -29,6 +31,7 @@ def render(source: str, *, media_prefix: str = "/media/") -> Markup:
     return Markup(re.sub(r"<img(?![^>]*\ssrc=)[^>]*>", "", clean))  # noqa: S704 -- nh3 made it safe
 
 
+@lru_cache(256)
 def plain(source: str, length: int = 200) -> str:
     """The words alone, cut at a word: for descriptions and previews."""
     words = re.sub(r"\s+", " ", entities.unescape(nh3.clean(_reader.render(source), tags=set()))).strip()

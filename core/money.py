@@ -24,23 +24,23 @@ def to_decimal(amount: int, currency: str) -> Decimal:
 def parse(text: str, currency: str) -> int:
     """Minor units from what a person types: `1.250,50`, `1,250.50`, `12`, `€ 5`; ValueError if it is not an amount.
 
-    With one separator followed by exactly three digits it is taken for thousands, unless the currency has three
-    decimals; otherwise the last separator is the decimal one.
+    The last of two kinds of separator is the decimal one. One kind, once, with exactly three digits behind it is taken
+    for thousands, unless the currency has three decimals. What could be read in two ways is refused.
     """
     digits = exponent(currency)
     text = re.sub(r"[\s\u00a0\u202f'’]", "", text)
     text = text.removeprefix(get_currency_symbol(currency, "en")).removeprefix(currency.upper()).removeprefix("€")
-    match = re.fullmatch(r"(\d{1,12}|\d{1,3}(?:[.,]\d{3})+)(?:[.,](\d{0,3}))?", text)
-    if not match:
-        raise ValueError(text)
-    whole, cents = match.group(1), match.group(2)
-    if cents is not None and len(cents) == 3 and digits != 3:
-        whole, cents = whole + cents, None
-    whole = re.sub(r"[.,]", "", whole)
-    if cents and len(cents) > digits:
+    marks = re.findall(r"[.,]", text)
+    is_decimal = bool(marks) and (marks.count(marks[-1]) == 1) and (
+        len(marks) > 1 or digits == 3 or not re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", text))
+    whole, cents = text, ""
+    if is_decimal:
+        whole, _mark, cents = text.rpartition(marks[-1])
+    if not re.fullmatch(r"\d{1,12}|\d{1,3}(\.\d{3}){1,3}|\d{1,3}(,\d{3}){1,3}", whole) \
+            or not re.fullmatch(r"\d*", cents) or len(cents) > digits:
         raise ValueError(text)
     try:
-        return int(Decimal(f"{whole}.{cents or '0'}").scaleb(digits).to_integral_exact())
+        return int(Decimal(f"{re.sub('[.,]', '', whole)}.{cents or '0'}").scaleb(digits).to_integral_exact())
     except InvalidOperation as error:
         raise ValueError(text) from error
 

@@ -13,6 +13,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,6 +162,8 @@ def _start(folder: Path, settings: dict[str, str]) -> None:
             extra_groups=[] if user else None, start_new_session=True, cwd="/", env=_env())
     for _ in range(600):
         if _answers(folder):
+            # Buried when it dies, or its zombie would keep the next one from starting for as long as we live.
+            threading.Thread(target=server.wait, name="postgres", daemon=True).start()
             return
         if server.poll() is not None:
             break

@@ -4,10 +4,10 @@ from flask import Flask, url_for
 from flask_babel import gettext as _
 
 from core.jobs import every
-from people.models import Person
 from payments import accounts, charging, inbox
 from payments.cli import cli
 from payments.views import bp
+from people.models import Person
 from projects.hooks import Step, Tab, steps_asked, tabs_asked
 from projects.models import Project
 

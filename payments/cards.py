@@ -8,7 +8,6 @@ import sqlalchemy as sa
 import structlog
 from flask_babel import gettext as _
 
-from core import clock
 from core.db import db, transaction
 from core.errors import Unavailable
 from core.jobs import every
@@ -20,11 +19,30 @@ log = structlog.get_logger()
 SESSION_MINUTES = 31  # Stripe keeps a session for 30 minutes at least; ours ends with the hold, by our own hand
 
 
+_CUSTOMER = sa.text("SELECT stripe_id FROM stripe_customer WHERE person_id = :person")
+# The open form of this subject, or a new row. A row without a session is one that a crash left: young ones are resumed
+# under the same key.
+_FORM = sa.text("""
+    WITH known AS (
+        SELECT id, url, created_at FROM card_setup
+         WHERE subject_id = :subject AND state = 'open' AND created_at > clock_now() - interval '30 minutes'
+         ORDER BY created_at DESC LIMIT 1),
+    made AS (
+        INSERT INTO card_setup (subject_id, project_id, person_id, currency)
+        SELECT :subject, :project, :person, :currency WHERE NOT EXISTS (
+               SELECT 1 FROM known WHERE url IS NOT NULL OR created_at >= clock_now() - interval '45 seconds')
+        RETURNING id, created_at)
+    SELECT id, url, created_at FROM known WHERE NOT EXISTS (SELECT 1 FROM made)
+    UNION ALL SELECT id, NULL, created_at FROM made""")
+
+
 def customer_of(person: Any) -> str:
     """This person's id at Stripe, made on first use; the key is the person, so a crash makes no second one."""
-    if known := db.session.get(StripeCustomer, person.id):
-        return known.stripe_id
-    person_id, email, name = person.id, person.email, person.name
+    person_id = sa.inspect(person).identity[0]  # known without reading the row anew after a commit
+    known = db.session.scalar(_CUSTOMER, {"person": person_id})
+    if known:
+        return str(known)
+    email, name = person.email, person.name
     made = gateway.create_customer(key=f"customer:{person_id}", email=email, name=name, person_id=str(person_id))
     with transaction() as session:
         session.execute(sa.text("""INSERT INTO stripe_customer (person_id, stripe_id) VALUES (:person, :stripe)
@@ -50,20 +68,11 @@ def open_card_form(*, subject_id: UUID, project_id: UUID, person: Any, currency:
 def _open(*, subject_id: UUID, project_id: UUID, person: Any, currency: str, description: str, locale: str,
           return_url: str, cancel_url: str) -> str:
     customer_id = customer_of(person)
-    person_id = person.id
     with transaction() as session:
-        known = session.execute(sa.text("""
-            SELECT id, url, session_id, created_at FROM card_setup
-             WHERE subject_id = :subject AND state = 'open' AND created_at > clock_now() - interval '30 minutes'
-             ORDER BY created_at DESC LIMIT 1"""), {"subject": subject_id}).first()
-        # A row without a session is one that a crash left: young ones are resumed under the same key.
-        if known and known.url:
-            return str(known.url)
-        if known is None or clock.now() - known.created_at > timedelta(seconds=45):
-            known = session.execute(sa.text("""
-                INSERT INTO card_setup (subject_id, project_id, person_id, currency)
-                VALUES (:subject, :project, :person, :currency) RETURNING id, created_at"""),
-                {"subject": subject_id, "project": project_id, "person": person_id, "currency": currency}).one()
+        known = session.execute(_FORM, {"subject": subject_id, "project": project_id, "currency": currency,
+                                        "person": sa.inspect(person).identity[0]}).one()
+    if known.url:
+        return str(known.url)
     news = gateway.open_setup(
         key=f"cs:{known.id}", customer_id=customer_id, currency=currency, subject_id=str(subject_id),
         project_id=str(project_id), success_url=return_url + "?session_id={CHECKOUT_SESSION_ID}",

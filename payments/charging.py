@@ -172,6 +172,7 @@ def record_outcome(payment_id: UUID, outcome: gateway.Outcome, number: int | Non
                 "network": outcome.network_decline_code})
         if target is None or payment.state is target or not payment.can_move(target):
             return False
+        moment = session.scalar(sa.text("SELECT clock_now()"))  # before anything changes, so that all is one UPDATE
         if target is S.FAILED:
             if number is None and payment.state in (S.CREATED, S.CONFIRMING, S.UNKNOWN) and not outcome.code:
                 return False  # an intent that nobody confirmed yet also says requires_payment_method
@@ -181,7 +182,7 @@ def record_outcome(payment_id: UUID, outcome: gateway.Outcome, number: int | Non
                 raise AssertionError(f"payment {payment_id}: {outcome.amount_received} came, not {payment.amount}")
             payment.charge_id, payment.decline_class = outcome.charge_id, None
         payment.stripe_id = payment.stripe_id or outcome.stripe_id
-        payment.changed_at = session.scalar(sa.text("SELECT clock_now()"))
+        payment.changed_at = moment
         payment.move(target, why=outcome.code or "")
         session.flush()
         if target is S.SUCCEEDED:

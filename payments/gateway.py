@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import requests
 import stripe
 from flask import current_app
 
@@ -75,6 +76,18 @@ class AccountNews:
     wanted: list[str]
 
 
+def _session(base: str) -> requests.Session:
+    """Proxies are read from the environment once; left to itself, requests looks for them, and for a .netrc whose
+    password would replace our key, at every call."""
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies.update(requests.utils.get_environ_proxies(base))
+    adapter = requests.adapters.HTTPAdapter(pool_maxsize=max(10, current_app.config["COLLECT_CONCURRENCY"]))
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
 def _client(*, patient: bool) -> stripe.StripeClient:
     """One factory for all clients. Web requests wait 8 s and do not retry; workers wait 20 s and retry twice (S-03)."""
     clients: dict[bool, stripe.StripeClient] = current_app.extensions.setdefault("stripe_clients", {})
@@ -84,7 +97,8 @@ def _client(*, patient: bool) -> stripe.StripeClient:
         clients[patient] = stripe.StripeClient(
             current_app.config["STRIPE_SECRET_KEY"], stripe_version=STRIPE_VERSION,
             max_network_retries=2 if patient else 0,
-            http_client=stripe.RequestsClient(timeout=(3, 20 if patient else 8), verify_ssl_certs=True),
+            http_client=stripe.RequestsClient(timeout=(3, 20 if patient else 8), verify_ssl_certs=True,
+                                              session=_session(base or "https://api.stripe.com")),
             **options)
     return clients[patient]
 
@@ -308,6 +322,8 @@ def verify_event(body: bytes, signature: str, secrets: list[str], now: float, to
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise GatewayError("not UTF-8") from None
+    if not signature.isascii():  # the library's comparison would raise a TypeError
+        raise GatewayError("not a signature")
     times = [part[2:] for part in signature.split(",") if part.startswith("t=")]
     if len(times) != 1 or not times[0].isascii() or not times[0].isdigit() or len(times[0]) > 12:
         raise GatewayError("no single timestamp")

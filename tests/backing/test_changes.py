@@ -6,6 +6,14 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from backing.changes import Change, cancel_pledge, change_pledge
+from backing.models import Pledge, PledgeState
+from backing.placing import SoldOut
+from backing.totals import roll_up
+from core import clock
+from core.db import db, transaction
+from core.errors import BadInput, Refusal
 from tests.factories import (
     back,
     check_money,
@@ -19,14 +27,6 @@ from tests.factories import (
     sign_in,
 )
 from tests.races import threads
-
-from backing.changes import Change, cancel_pledge, change_pledge
-from backing.models import Pledge, PledgeState
-from backing.placing import SoldOut
-from backing.totals import roll_up
-from core import clock
-from core.db import db, transaction
-from core.errors import BadInput, Refusal
 
 S = PledgeState
 

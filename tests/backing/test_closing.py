@@ -1,13 +1,12 @@
 """C-15 to C-18, S-25: the deadline decides once, from the pledges that it then collects."""
 
+import threading
 import time
 import urllib.request
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from tests.factories import back, check_money, end_project, hold, make_person, make_project, make_reward, save_card, scalar
-from tests.races import make_crowd, threads
 
 from backing import changes
 from backing.models import Pledge, PledgeState
@@ -19,6 +18,18 @@ from payments import cards
 from payments.hooks import card_saved
 from payments.models import CardSetup, CardSetupState
 from projects import closing
+from tests.factories import (
+    back,
+    check_money,
+    end_project,
+    hold,
+    make_person,
+    make_project,
+    make_reward,
+    save_card,
+    scalar,
+)
+from tests.races import make_crowd, threads
 
 S = PledgeState
 
@@ -84,6 +95,35 @@ def test_the_sum_that_decided_is_the_sum_that_is_collected_however_close_the_car
         check_money()
         with transaction() as session:
             session.execute(sa.text("UPDATE collection_run SET state = 'paused'"))
+
+
+def test_who_is_being_counted_while_the_deadline_passes_is_waited_for(app):
+    """C-15 at its sharpest: in time, not committed yet, and the closer is there."""
+    project = make_project(goal=1_000)
+    project_id, placed = project.id, hold(project, make_person(), bonus=1_000)
+    fan = db.session.get(Pledge, placed.pledge_id).backer_id
+    with transaction() as session:
+        session.execute(sa.text("UPDATE project SET deadline = clock_now() + interval '1 s'"))
+    counting = threading.Event()
+
+    def count():
+        with transaction() as session:
+            setup = CardSetup(project_id=project_id, subject_id=placed.pledge_id, person_id=fan, currency="EUR",
+                              state=CardSetupState.COMPLETE, payment_method_id="pm_x", completed_at=clock.now())
+            session.add(setup)
+            session.flush()
+            card_saved.send(setup)
+            counting.set()
+            time.sleep(1.8)
+
+    def shut():
+        counting.wait(10)
+        while not closing.close(project_id):
+            time.sleep(0.05)
+
+    assert threads(app, count, shut) == [None, None]
+    assert (project.state, project.raised_at_close, project.backers_at_close) == ("successful", 1_000, 1)
+    check_money()
 
 
 def test_a_pledge_is_not_taken_one_moment_after_the_deadline(app):

@@ -10,6 +10,15 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
+
+from backing import changes
+from backing.changes import Change, change_pledge
+from backing.models import Pledge, PledgeState
+from backing.placing import AlreadyBacking, Choice, SoldOut, place_pledge
+from core import clock
+from core.db import db, transaction
+from core.errors import Refusal
+from payments import gateway
 from tests.factories import (
     back,
     check_money,
@@ -23,15 +32,6 @@ from tests.factories import (
     sign_in,
 )
 from tests.races import forked, make_crowd, threads
-
-from backing import changes
-from backing.changes import Change, change_pledge
-from backing.models import Pledge, PledgeState
-from backing.placing import AlreadyBacking, Choice, SoldOut, place_pledge
-from core import clock
-from core.db import db, transaction
-from core.errors import Refusal
-from payments import gateway
 
 S = PledgeState
 PROCESSES, TRIES, CAP = 16, 20, 50

@@ -3,14 +3,13 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from tests.factories import back, check_money, hold, make_person, make_project, make_reward, scalar, sign_in
-from tests.races import threads
-
 from backing.models import Pledge, PledgeState
 from core import clock
 from core.db import db
 from core.jobs import drain, run_due_ticks
 from payments import cards, inbox
+from tests.factories import back, check_money, hold, make_person, make_project, make_reward, scalar, sign_in
+from tests.races import threads
 
 S = PledgeState
 

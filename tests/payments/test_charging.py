@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
-from tests.factories import back, check_money, csrf_token, end_project, make_person, make_project, make_reward, save_card, scalar, sign_in
-from tests.races import age_leases, threads
 
 from backing import collecting
 from backing.collecting import collect_one, lease
@@ -19,6 +17,19 @@ from core.db import db, transaction
 from core.jobs import drain, run_due_ticks
 from payments import charging, gateway
 from projects import closing
+from tests.factories import (
+    back,
+    check_money,
+    csrf_token,
+    end_project,
+    make_person,
+    make_project,
+    make_reward,
+    save_card,
+    scalar,
+    sign_in,
+)
+from tests.races import age_leases, threads
 
 S = PledgeState
 ASKS = "4000002760003184"  # 3-D Secure every time

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 import stripe as sdk
-from tests.factories import back, check_money, csrf_token, end_project, hold, make_person, make_project, save_card, scalar, sign_in
-from tests.races import age_leases
 
 import config
 from backing.models import Pledge, PledgeState
@@ -19,6 +17,19 @@ from core import clock
 from core.db import db
 from core.jobs import drain
 from payments import accounts, cards, gateway
+from tests.factories import (
+    back,
+    check_money,
+    csrf_token,
+    end_project,
+    hold,
+    make_person,
+    make_project,
+    save_card,
+    scalar,
+    sign_in,
+)
+from tests.races import age_leases
 
 S = PledgeState
 ROOT = Path(__file__).parents[2]
@@ -154,6 +165,7 @@ def test_every_write_carries_a_key_that_comes_from_a_row(app, stripe):
             continue
         key = entry["idempotency_key"]
         assert key and len(key) <= 255
+        assert re.fullmatch(r"(customer|cs|cx|pi|call-off):[0-9a-f-]{36}|cf:[0-9a-f-]{36}:\d+", key), key
         op, row, *attempt = key.split(":")
         assert scalar(f"SELECT count(*) FROM {tables[op]} = :id", id=row) == 1, key
         if op == "cf":

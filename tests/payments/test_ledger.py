@@ -5,13 +5,13 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.factories import back, check_money, end_project, make_project, scalar
 
 from core import money
 from core.db import db, transaction
 from payments import charging
 from payments.ledger import Account, balance, post
 from payments.models import Payment
+from tests.factories import back, check_money, end_project, make_project, scalar
 
 TABLES = ("ledger_transaction", "ledger_entry", "payment_move", "project_move", "pledge_move", "pledge_line")
 CHANGES = {"ledger_transaction": "kind = 'x'", "ledger_entry": "amount = 1", "payment_move": "why = 'x'",

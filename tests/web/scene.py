@@ -25,6 +25,7 @@ class Scene:
     projects: dict[str, Any] = field(default_factory=dict)
     rewards: dict[str, Any] = field(default_factory=dict)
     pledges: dict[str, Any] = field(default_factory=dict)  # by the place of their project: whose are which is below
+    members: dict[str, Any] = field(default_factory=dict)
     loose: dict[str, str] = field(default_factory=dict)
 
     def browser(self, app: Any, role: str) -> Any:
@@ -41,7 +42,7 @@ class Scene:
             return [(f"pledge_{of}", self.build(rule, pledge_id=self.pledges[of])) for of in ("a", "b")]
         if "slug" in names:
             return [(place, self.build(rule, slug=self.projects[place].slug, reward_id=self.rewards[place],
-                                       person_id=self.people["collaborator"].id, number=1)) for place in PLACES]
+                                       person_id=self.members[place].id, number=1)) for place in PLACES]
         return [("", self.build(rule))]
 
     def build(self, rule: Any, **known: Any) -> str:
@@ -84,8 +85,10 @@ def make_scene(stripe: Any) -> Scene:
         with transaction() as session:
             session.add(Update(project_id=project.id, number=1, author_id=project.creator_id, title="We begin",
                                body="Today."))
-        if place != "other":
-            make_member(project, scene.people["collaborator"], MemberRole.COLLABORATOR)
+        if place == "other":
+            scene.members[place] = make_member(project, make_person(), MemberRole.COLLABORATOR)
+        else:
+            scene.members[place] = make_member(project, scene.people["collaborator"], MemberRole.COLLABORATOR)
             make_member(project, scene.people["organiser"], MemberRole.ORGANISER)
     for of in "ab":
         scene.pledges[of] = back(stripe, scene.projects["live"], scene.people[f"backer_{of}"]).id

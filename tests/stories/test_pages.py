@@ -1,0 +1,177 @@
+"""Every kind of page, as people meet it: axe, both colour schemes, two widths, keyboard, console."""
+
+import re
+
+import pytest
+
+from tests.stories.acts import pledge, press, scrolls_sideways, sign_in
+from tests.stories.conftest import eventually
+
+SHAPES = [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")]
+WITHOUT = ["anonymous", "fan", "creator"]
+
+
+@pytest.fixture(scope="module")
+def stage(world, chromium):
+    """One project with backers, one draft, pledges in every state that a page can show; who is who."""
+    from datetime import timedelta
+
+    from core import clock
+    from core.db import transaction
+    from projects.models import Faq, ProjectState, Update
+    from sharing.services import link_of
+    from tests.factories import make_person, make_pledge, make_project, make_reward
+
+    with world.app.test_request_context(base_url=world.url):
+        world.account("Noor Stage", "noor.stage@example.org")
+        world.account("Mo Stage", "mo.stage@example.org")
+        people = {name: _person(f"{name}.stage@example.org") for name in ("noor", "mo")}
+        live = make_project(people["noor"], slug="stage-live", title="Eleven sleepers", goal=50_000, days=9)
+        draft = make_project(people["noor"], slug="stage-draft", title="A draft", state=ProjectState.DRAFT,
+                             launched_at=None, fee_bp=None)
+        done = make_project(people["noor"], slug="stage-done", title="A record", state=ProjectState.SUCCESSFUL,
+                            deadline=clock.now() - timedelta(days=2), closed_at=clock.now() - timedelta(days=2))
+        lost = make_project(people["noor"], slug="stage-lost", title="A ferry", state=ProjectState.UNSUCCESSFUL,
+                            deadline=clock.now() - timedelta(days=2), closed_at=clock.now() - timedelta(days=2))
+        shirt, meet = make_reward(live, 3_500), make_reward(live, 8_000, quantity=5)
+        make_reward(draft)
+        with transaction() as session:
+            session.add(Update(project_id=live.id, number=1, author_id=people["noor"].id, title="We begin", body="Now."))
+            session.add(Faq(project_id=live.id, position=1, question="When?", answer="Soon."))
+        first = make_pledge(live, people["mo"], meet, at=clock.now() - timedelta(days=3))
+        for n in range(12):
+            make_pledge(live, make_person(), shirt if n % 3 else meet, at=clock.now() - timedelta(days=n % 5),
+                        recruiter=people["mo"] if n < 2 else None, source="share" if n < 2 else "direct")
+        code = link_of(people["mo"], live).code
+        pledges = {"pledged": first.id}
+        for state in ("held", "cancelled", "expired"):
+            project = make_project(people["noor"], slug=f"stage-{state}", title=f"Stage {state}")
+            pledges[state] = make_pledge(project, people["mo"], make_reward(project), state=state).id
+        pledges["lapsed"] = make_pledge(lost, people["mo"], make_reward(lost), state="lapsed").id
+        del done, draft
+        return {"code": code, "pledges": pledges, "reward": shirt.id, "done": "stage-done"}
+
+
+def _person(address):
+    import sqlalchemy as sa
+
+    from core.db import db
+    from people.models import Person
+
+    return db.session.scalar(sa.select(Person).where(Person.email == address))
+
+
+def addresses(stage):
+    """Every kind of page by who sees it."""
+    live = "/projects/stage-live"
+    return {
+        "anonymous": ["/", "/discover", "/discover?q=nothing+like+this", "/how", "/about", "/privacy", "/refunds", live,
+                      f"{live}/updates", f"{live}/updates/1", f"{live}/faq", "/people/noor-stage", "/login", "/register",
+                      "/reset", "/confirm", "/nowhere", "/projects/stage-done", "/projects/stage-lost", "/mailbox",
+                      "/demo"],
+        "fan": ["/me", "/me/pledges", "/me/settings", "/change", f"{live}/share", "/projects/stage-done/pledge",
+                "/projects/new", *(f"/pledges/{id_}" for id_ in stage["pledges"].values()),
+                f"/pledges/{stage['pledges']['pledged']}/change",
+                f"/pledges/{stage['pledges']['pledged']}/cancellation", "/projects/stage-live/backers"],
+        "creator": ["/me", f"{live}/dashboard", f"{live}/backers", f"{live}/recruits", f"{live}/team", f"{live}/payouts",
+                    f"{live}/updates/new", f"{live}/rewards", f"{live}/rewards/{stage['reward']}", f"{live}/edit",
+                    "/projects/stage-draft", "/projects/stage-draft/edit", "/projects/stage-draft/edit/story",
+                    "/projects/stage-draft/edit/picture", "/projects/stage-draft/edit/faq", "/projects/stage-draft/launch",
+                    "/projects/stage-draft/rewards/new", "/projects/stage-draft/dashboard",
+                    "/projects/stage-draft/backers"]}
+
+
+@pytest.mark.parametrize("who", WITHOUT)
+@pytest.mark.parametrize(("width", "scheme"), SHAPES, ids=lambda value: str(value))
+def test_axe_finds_nothing_and_nothing_sticks_out(world, visitor, stage, who, width, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page, wrong = visitor(width=width, scheme=scheme, bypass_csp=True), []
+    if who != "anonymous":
+        sign_in(page, {"fan": "mo.stage@example.org", "creator": "noor.stage@example.org"}[who])
+    for address in addresses(stage)[who]:
+        page.goto(address)
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa",
+                                                     "best-practice"]})
+        wrong += [f"{address}: {one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
+                  for one in found.response["violations"]]
+        if scrolls_sideways(page):
+            wrong.append(f"{address} is wider than {width} px")
+    assert wrong == []
+
+
+def test_wrong_forms_are_as_clean_as_right_ones(visitor, stage):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visitor(bypass_csp=True)
+    sign_in(page, "noor.stage@example.org")
+    for address, button in (("/projects/stage-draft/edit", "Save and go on"), ("/projects/new", "Make the draft"),
+                            ("/projects/stage-draft/rewards/new", "Save"), ("/projects/stage-live/team", "Add")):
+        page.goto(address)
+        for box in page.locator("main input[type=text], main input:not([type])").all():
+            box.fill("")
+        press(page, button)
+        assert page.locator("[role=alert]").count(), address
+        found = Axe().run(page)
+        assert [one["id"] for one in found.response["violations"]] == [], address
+
+
+def test_the_main_action_is_reached_by_keyboard_alone(world, visitor, stage):
+    page = visitor()
+    page.goto("/projects/stage-live")
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.textContent") == "Skip to the page"
+    page.keyboard.press("Enter")
+    assert page.evaluate("() => document.activeElement.id") == "main"
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if "Stand behind this" in page.evaluate("() => document.activeElement.textContent"):
+            break
+    else:
+        pytest.fail("twelve tabs do not reach the main action")
+    outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/login"))
+
+
+def test_a_pledge_is_made_by_keyboard_alone(world, visitor, stage):
+    world.account("Kees Key", "kees.key@example.org")
+    page = visitor()
+    sign_in(page, "kees.key@example.org")
+    page.goto("/projects/stage-live/pledge")
+    page.locator("#reward-0").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("() => document.activeElement.id") == "reward-1"
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.textContent").strip() == "Continue to card details":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/c/pay/**")
+
+
+def test_the_language_is_switched_and_kept(visitor):
+    page = visitor()
+    page.goto("/")
+    assert page.locator("html").get_attribute("lang") == "en"
+    page.locator("footer a[hreflang=nl]").click()
+    assert page.locator("html").get_attribute("lang") == "nl"
+    page.goto("/how")
+    assert page.locator("html").get_attribute("lang") == "nl"
+    page.locator("footer a[hreflang=en]").click()
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_the_totals_on_a_project_follow_within_seconds(world, visitor, stage):
+    world.account("Rik Roll", "rik.roll@example.org")
+    page, reader = visitor(), visitor()
+    sign_in(page, "rik.roll@example.org")
+    reader.goto("/projects/stage-cancelled")
+    pledge(page, "stage-cancelled", bonus="12")
+
+    def risen():
+        reader.reload()
+        return "€12" in reader.locator(".figure-1").first.inner_text()
+
+    eventually(risen, 20)
