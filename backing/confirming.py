@@ -55,12 +55,14 @@ def _confirm(pledge: Pledge, setup: CardSetup) -> None:
         if rival or (pledge.reward_id and not claim(pledge.reward_id)):
             post("backing/reward_gone", pledge_id=pledge.id)
             return
+    add_delta(pledge.project_id, pledge.reward_id, backers=1, raised=pledge.amount)
+    post("backing/thanks", pledge_id=pledge.id)
+    # The counter's row is a queue of all who confirm in this project: as little as may be comes after it. What sharing
+    # does must, since the queue also keeps two from becoming each other's recruiter.
     pledge.number = session.scalar(_NUMBER, {"project": pledge.project_id})
     pledge.card_id, pledge.pledged_at = setup.id, setup.completed_at
     pledge.move(S.PLEDGED, by_id=pledge.backer_id)
     session.flush()
-    add_delta(pledge.project_id, pledge.reward_id, backers=1, raised=pledge.amount)
-    post("backing/thanks", pledge_id=pledge.id)
     pledge_confirmed.send(pledge)
 
 

@@ -49,7 +49,7 @@ def show(amount: int, currency: str, locale: str = "en", *, exact: bool = True) 
     """`€1,250.50`; with exact=False whole amounts lose their zeros: `€18,640`."""
     value = to_decimal(amount, currency)
     if not exact and value == value.to_integral_value():
-        return format_currency(value, currency, "¤#,##0" if locale.startswith("en") else "¤ #,##0",
+        return format_currency(value, currency, "¤#,##0" if locale.startswith("en") else "¤\u00a0#,##0",
                                locale=locale, currency_digits=False)
     return format_currency(value, currency, locale=locale)
 

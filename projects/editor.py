@@ -205,8 +205,7 @@ def team(slug: str) -> Answer:
             return _go("projects.team", project)
         except BadInput as refusal:
             forms.hand_back(form, refusal)
-    page = render_template("projects/team.html", project=project, form=form, members=queries.members_of(project),
-                           plain=forms.PlainForm())
+    page = render_template("projects/team.html", project=project, form=form, members=queries.members_of(project))
     return (page, 422) if form.errors else page
 
 

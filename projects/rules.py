@@ -3,7 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
-from flask import g, has_request_context, request
+from flask import g, has_request_context
 from flask_babel import gettext as _
 from sqlalchemy.orm import joinedload
 
@@ -44,7 +44,7 @@ def role_of(person: Any, project: Project) -> str | None:
         return None
     if person.id == project.creator_id:
         return "creator"
-    known: dict[Any, str | None] = request.__dict__.setdefault("roles", {}) if has_request_context() else {}
+    known: dict[Any, str | None] = g.setdefault("roles", {}) if has_request_context() else {}
     if (key := (person.id, project.id)) not in known:
         role = db.session.scalar(sa.select(ProjectMember.role).where(
             ProjectMember.project_id == project.id, ProjectMember.person_id == person.id))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from alembic import command  # noqa: E402
+from alembic import command
 
-from core.migrate import alembic_config  # noqa: E402
+from core.migrate import alembic_config
 
 command.upgrade(alembic_config("postgresql://x/x"), "head", sql=True)

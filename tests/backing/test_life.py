@@ -1,11 +1,11 @@
 """A pledge from the hold to the money, over the real HTTP of the sandbox."""
 
 import pytest
+from factories import back, check_money, end_project, hold, make_person, make_project, make_reward, save_card, scalar
 
 from backing.models import PledgeState as S
 from core.errors import Refusal
 from core.jobs import drain
-from factories import back, check_money, end_project, hold, make_person, make_project, make_reward, save_card, scalar
 
 
 def test_a_saved_card_makes_a_hold_a_pledge_with_a_number(app, stripe):

@@ -1,9 +1,10 @@
 """A creator stops a live project: everybody is let go, nobody is charged."""
 
+from factories import back, check_money, hold, make_person, make_project, make_reward, scalar
+
 from backing.models import PledgeState as S
 from core.db import db
 from core.jobs import drain
-from factories import back, check_money, hold, make_person, make_project, make_reward, scalar
 from projects.launching import cancel
 
 

@@ -63,6 +63,7 @@ def _judge(stripe, cards):
     counts = stripe.get("counts")
     assert counts["charges_succeeded"] == cards.count(FINE)
     assert counts["payment_intent"] == len(cards) and counts["intents_charged_twice"] == 0
+    assert scalar("SELECT max(number) FROM payment_attempt") == 1  # what was begun is gone on with, not begun again
     assert scalar("SELECT count(*) FROM ledger_transaction") == cards.count(FINE)
     assert scalar("SELECT count(*) FROM mail WHERE name = 'backing/collected'") == cards.count(FINE)
     assert scalar("SELECT count(*) FROM mail WHERE name = 'backing/card_problem'") == len(cards) - cards.count(FINE)
@@ -172,7 +173,7 @@ def test_a_job_whose_worker_was_killed_is_taken_over(app, stripe, base_env):
     assert jobs.rescue_stalled() == 1
     assert scalar(doing) == 0
     stripe.call("DELETE", "faults")
-    while not stripe.get("counts")["charges_succeeded"] == 2:  # Stripe is still at what the dead worker asked for
+    while stripe.get("counts")["charges_succeeded"] != 2:  # Stripe is still at what the dead worker asked for
         time.sleep(0.1)
     _settle(app, project_id)
     _judge(stripe, (FINE, FINE))
