@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROUNDS = max(1, int(os.environ.get("BENCH_ROUNDS") or 5))
 SECONDS = float(os.environ.get("BENCH_SECONDS") or 2)  # of one measurement
-SCALE = min(1.0, float(os.environ.get("BENCH_SCALE") or 0.05))  # of the replay; 1 is all 219,382 pledges
+SCALE = min(1.0, float(os.environ.get("BENCH_SCALE") or 0.02))  # of the replay; 1 is all 219,382 pledges
 LATEST = Path(__file__).parent / "out" / "latest.json"
 
 

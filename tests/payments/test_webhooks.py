@@ -227,7 +227,7 @@ def _deliver(events, order, copies):
                 db.session.rollback()
 
 
-@settings(max_examples=200 if os.environ.get("FAULTS") == "all" else 20, deadline=None, database=None, derandomize=True,
+@settings(max_examples=200 if os.environ.get("FAULTS") == "all" else 12, deadline=None, database=None, derandomize=True,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(0, 2 ** 32), st.lists(st.integers(1, 3), min_size=1, max_size=7))
 def test_in_whatever_order_and_however_often_the_news_of_a_life_comes_it_ends_the_same(app, stripe, seed, copies):
