@@ -98,7 +98,7 @@ class CancelForm(FlaskForm):
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        words = {"price": _("It costs more than I want to spend"), "shipping": _("Shipping"),
+        words = {"price": _("It costs more than I want to spend"), "shipping": _("Shipping costs too much"),
                  "doubt": _("I doubt that it will work out"), "double": _("I pledged twice, or by mistake"),
                  "money": _("I need the money for something else"), "other": _("Another reason")}
         self.reason.choices = [*((key, words[key]) for key in REASONS), ("", _("I would rather not say"))]

@@ -65,8 +65,29 @@ def steps_ahead(pledge: Pledge) -> list[dict[str, Any]]:
     return steps
 
 
+def next_line(pledge: Pledge) -> str:
+    """Where a pledge stands, in one sentence that says whether money moved."""
+    project, state = pledge.project, pledge.state
+    if state is S.HELD:
+        return _("Held until %(time)s. Save your card and it counts.",
+                 time=clock_time(pledge.held_until, project.zone) if pledge.held_until else "")
+    if state is S.PLEDGED:
+        return _("Charged on %(day)s, if the goal is met.", day=show_day(project.deadline, project.zone)) \
+            if project.deadline and project.is_live else _("The result is being counted.")
+    if state is S.COLLECTING:
+        return _("The goal is met. Your card is being charged.")
+    if state is S.COLLECTED:
+        return _("Charged on %(day)s.", day=show_day(pledge.collected_at, project.zone)) if pledge.collected_at else ""
+    if state is S.ERRORED:
+        return _("Nothing was charged yet. You have until %(moment)s.",
+                 moment=show_moment(pledge.fix_until, project.zone)) if pledge.fix_until else _("Nothing was charged yet.")
+    if state is S.REFUNDED:
+        return _("What you paid went back to your card.")
+    return _("Nothing was charged.")
+
+
 def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
-        clock_time=clock_time, seconds_left=seconds_left, smallest_text=smallest_text, steps_ahead=steps_ahead,
+        clock_time=clock_time, seconds_left=seconds_left, smallest_text=smallest_text, steps_ahead=steps_ahead, next_line=next_line,
         currency_exponent=money.exponent, currency_sign=lambda code: get_currency_symbol(code, locale_name()))
     app.jinja_env.filters.update(veiled=veiled, month=month)

@@ -220,8 +220,8 @@ def cancellation(pledge_id: Any) -> str | Response | tuple[str, int]:
         return redirect(url_for("backing.show", pledge_id=pledge_id), 303)  # type: ignore[return-value]
     if pledge.state not in (S.HELD, S.PLEDGED):
         raise Refusal(_("This pledge cannot be cancelled any more."))
-    return render_template("backing/cancel.html", pledge=pledge, project=pledge.project, form=form), \
-        422 if form.errors else 200
+    return render_template("backing/cancel.html", pledge=pledge, project=pledge.project, form=form,
+                           lines=lines_of(pledge)), 422 if form.errors else 200
 
 
 @bp.get("/pledges/<uuid:pledge_id>/payment")

@@ -147,8 +147,9 @@
         if (label && price) { rows.push([many > 1 ? many + ' × ' + label : label, price]); }
       });
       total.textContent = money(sum, form).text;
-      if (!lines || !rows.length) { return; }
-      all('.sum-line:not(.sum-total)', lines).forEach(function (line) { line.remove(); });
+      if (!lines) { return; }
+      all('.sum-line:not(.sum-total):not([data-none])', lines).forEach(function (line) { line.remove(); });
+      all('[data-none]', lines).forEach(function (line) { line.hidden = rows.length > 0; });
       rows.forEach(function (row) {
         var line = doc.createElement('div'), dt = doc.createElement('dt'), dd = doc.createElement('dd');
         line.className = 'sum-line'; dt.textContent = row[0]; dd.textContent = money(row[1], form).text;

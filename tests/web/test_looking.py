@@ -1,12 +1,11 @@
 """W-06: looking changes nothing. Every GET, as several roles, on a database that refuses to write."""
 
-import re
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.web.scene import make_scene, routes
+from tests.web.scene import fingerprint, make_scene, routes
 
 # Looking that writes on a good day, each with its reason, and still answers when it cannot write.
 WRITERS = {
@@ -70,14 +69,3 @@ def test_looking_at_everything_leaves_every_row_as_it_was(app: Any, stripe: Any,
                     client.get(address)
     after = fingerprint(database_url)
     assert {table for table in before if before[table] != after[table]} <= {"web_session"}
-
-
-def fingerprint(database_url: str) -> dict[str, Any]:
-    """One number per table for all that stands in it."""
-    with psycopg.connect(database_url) as connection:
-        tables = [row[0] for row in connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")]
-        assert all(re.fullmatch(r"\w+", table) for table in tables)
-        return {table: connection.execute(
-            f"SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM {table} t").fetchone()
-            for table in tables}
