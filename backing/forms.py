@@ -36,6 +36,15 @@ class PledgeForm(FlaskForm):
         self.seen_price: int | None = None
         self.extra = 0
 
+    def preset_bonus(self, amount: int) -> None:
+        """Show this bonus: on its chip when there is one, else as typed."""
+        whole, rest = divmod(amount, 10 ** money.exponent(self.currency))
+        self.extra = amount
+        if not rest and whole in CHIPS:
+            self.bonus.data, self.other.data = str(whole), ""
+        else:
+            self.bonus.data, self.other.data = "0", str(money.to_decimal(amount, self.currency))
+
     @property
     def token_id(self) -> UUID:
         try:

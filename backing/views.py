@@ -41,8 +41,7 @@ def place(slug: str) -> str | Response:
     wanted = str(mine.reward_id) if mine and mine.reward_id else request.args.get("reward", "")
     form.reward.data = next((o.value for o in offers if str(o.id) == wanted and not o.is_gone), "")
     if mine:
-        form.other.data = str(money.to_decimal(mine.bonus, mine.currency)) if mine.bonus else ""
-        form.bonus.data = "0"
+        form.preset_bonus(mine.bonus)
     return _form_page(project, form, mine)
 
 
@@ -180,7 +179,7 @@ def change(pledge_id: Any) -> str:
     form = ChangeForm(offers_of(pledge.project, pledge), pledge.currency)
     form.version.data = pledge.version
     form.reward.data = next((o.value for o in form.offers if o.is_mine), "")
-    form.other.data = str(money.to_decimal(pledge.bonus, pledge.currency)) if pledge.bonus else ""
+    form.preset_bonus(pledge.bonus)
     return _change_page(pledge, form)
 
 

@@ -76,8 +76,8 @@ def test_a_last_day_that_is_no_day(client: Any, draft: Any, database_url: str) -
 
 
 def test_two_tabs_do_not_undo_each_other(client: Any, draft: Any, database_url: str) -> None:
-    path, first, second = f"/projects/{draft.slug}/edit", basics(draft), basics(draft, title="From the other tab")
-    saved = client.post(path, data=first | {"title": "From this tab", "csrf_token": csrf_token(client, path)})
+    path, first, second = f"/projects/{draft.slug}/edit", basics(draft), basics(draft, blurb="From the other tab.")
+    saved = client.post(path, data=first | {"blurb": "From this tab.", "csrf_token": csrf_token(client, path)})
     assert saved.status_code == 303
     page = refused(database_url, client, path, 422, **second)
     assert "From the other tab" in page  # still there to be sent again

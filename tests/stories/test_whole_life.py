@@ -212,7 +212,7 @@ def test_a_campaign_lives_its_whole_life(world, visitor, javascript, width):
     jip = person()
     sign_in(jip, mail_of("jip"))
     jip.goto(f"/projects/{slug}/dashboard")
-    soon_says(jip, "€340", "Funding over time", "Where pledges come from")
+    soon_says(jip, "€340", "Funding over time", "Where backers come from")
     assert jip.locator("svg.chart, .chart svg, figure svg").count() and not scrolls_sideways(jip)
     jip.goto(f"/projects/{slug}/backers")
     says(jip, "6 backers", "Mo El Idrissi")
