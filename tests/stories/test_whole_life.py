@@ -264,7 +264,8 @@ def another_project(world, creator_address, title, last_day):
 
 
 def download(page, kind):
-    page.locator("details.menu-btn summary").click()
+    if not page.locator("details.menu-btn[open]").count():
+        page.locator("details.menu-btn summary").click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name=re.compile(f"^{kind}")).click()
     with open(waiting.value.path(), "rb") as file:
