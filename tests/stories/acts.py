@@ -120,7 +120,17 @@ def pledge(page: Any, slug: str, reward: str = "", bonus: str = "", card: str = 
     choose(page, reward, bonus)
     press(page, "Continue to card details")
     save_card(page, card)
-    says(page, "You are backer")
+    is_backer(page)
+
+
+def is_backer(page: Any, number: str = "") -> None:
+    """At once, or when the page has looked again by itself: Stripe's news may come a moment after its visitor."""
+
+    def look() -> bool:
+        says(page, f"You are backer {number}".strip())
+        return True
+
+    eventually(look, 30)
 
 
 def scrolls_sideways(page: Any) -> bool:
