@@ -87,11 +87,11 @@ def test_figures_chart_and_table_say_the_same(client, app):
 
 def test_names_are_for_the_creator_and_organisers(client, app):
     project = make_project()
-    noor = make_person("Noor Bakker")
+    noor = make_person("Xanthe Rozenboom")
     make_pledge(project, recruiter=noor)
     sign_in(client, make_member(project, role=MemberRole.COLLABORATOR))
     page = page_of(client, project)
-    assert "Noor Bakker" not in page and "1 person brought others." in page
+    assert "Xanthe Rozenboom" not in page and "1 person brought others." in page
     assert f"/projects/{project.slug}/backers" not in page
     for refused in (make_person(), make_pledge(project).backer):
         sign_in(client, refused)
