@@ -62,6 +62,7 @@ class Pledge(Stateful, Base):
         sa.Index("ix_pledge_held", "held_until", postgresql_where=sa.text("state = 'held'")),
         sa.Index("ix_pledge_work", "project_id", "id", postgresql_where=sa.text("state IN ('pledged', 'collecting')")),
         sa.Index("ix_pledge_errored", "fix_until", postgresql_where=sa.text("state = 'errored'")),
+        sa.Index("ix_pledge_retry", "retry_at", postgresql_where=sa.text("state = 'errored' AND retry_at IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -88,6 +89,7 @@ class Pledge(Stateful, Base):
     fix_until: Mapped[datetime | None]
     reminders: Mapped[int] = mapped_column(sa.Integer, server_default="0")
     last_try_at: Mapped[datetime | None]  # the one automatic retry on the last day
+    retry_at: Mapped[datetime | None]  # when an errored charge is tried again by itself (S-35)
     # Which worker collects it, until when; `fence` makes a late one lose (C-21).
     leased_until: Mapped[datetime | None]
     fence: Mapped[int] = mapped_column(sa.Integer, server_default="0")
@@ -182,4 +184,5 @@ class CollectionRun(Base):
     state: Mapped[RunState] = mapped_column(server_default="running")
     started_at: Mapped[Born]
     finished_at: Mapped[datetime | None]
-    why: Mapped[str] = mapped_column(server_default="")
+    why: Mapped[str] = mapped_column(server_default="")  # it is paused, in a word: staff | declines | requests | safe-mode
+    paused_at: Mapped[datetime | None]

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from core import (
+    audit,
     clock_cli,
     db,
     errors,
@@ -37,3 +38,4 @@ def init_app(app: Flask) -> None:
     migrate.init_app(app)
     health.init_app(app)
     clock_cli.init_app(app)
+    audit.init_app(app)

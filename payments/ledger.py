@@ -22,7 +22,8 @@ class Account(enum.StrEnum):
     BACKER_RECEIVABLE = "backer_receivable"
     CREATOR_PAYABLE = "creator_payable"  # debt: what the creator is owed
     PLATFORM_FEE = "platform_fee"  # income of the operator
-    REFUNDS_PAYABLE = "refunds_payable"
+    REFUNDS_PAYABLE = "refunds_payable"  # clearing: refunds under way
+    TRANSFERS_PAYABLE = "transfers_payable"  # clearing: transfers under way
     DISPUTES_HELD = "disputes_held"
     CREATOR_DEBT = "creator_debt"
     FX = "fx"
@@ -32,7 +33,8 @@ class LedgerTransaction(Base):
     """One event of money."""
 
     __tablename__ = "ledger_transaction"
-    __table_args__ = (sa.UniqueConstraint("kind", "external_id", "part"),)
+    __table_args__ = (sa.UniqueConstraint("kind", "external_id", "part"),
+                      sa.Index("uq_ledger_transaction_resolves_id", "resolves_id", unique=True))
 
     id: Mapped[Id]
     kind: Mapped[str]
@@ -41,6 +43,9 @@ class LedgerTransaction(Base):
     project_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("project.id"), index=True)
     subject_id: Mapped[UUID | None] = mapped_column(index=True)
     reverses_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("ledger_transaction.id"), unique=True)
+    # The pending transaction that this one posts or voids; a pending one is resolved at most once (C-27).
+    resolves_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("ledger_transaction.id"))
+    is_pending: Mapped[bool] = mapped_column(server_default=sa.false())
     posted_at: Mapped[Born]
 
 

@@ -63,6 +63,8 @@ class CardSetup(Base):
     card_last4: Mapped[str | None]
     card_exp: Mapped[str | None]  # 2027-04
     card_fingerprint: Mapped[str | None]
+    dead_at: Mapped[datetime | None]  # the bank said never again, or Stripe no longer has it (S-35, S-26)
+    dead_why: Mapped[str | None]
     created_at: Mapped[Born]
     completed_at: Mapped[datetime | None]
 
@@ -81,6 +83,7 @@ class Payment(Stateful, Base):
     }
     __tablename__ = "payment"
     __table_args__ = (sa.CheckConstraint("amount > 0", name="amount_positive"),
+                      sa.CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded_within_amount"),
                       sa.Index("ix_payment_unsettled", "project_id",
                                postgresql_where=sa.text("state IN ('confirming', 'unknown', 'processing')")))
 
@@ -96,6 +99,8 @@ class Payment(Stateful, Base):
     charge_id: Mapped[str | None] = mapped_column(unique=True)  # ch_…, once it succeeded
     attempts: Mapped[int] = mapped_column(sa.Integer, server_default="0")
     decline_class: Mapped[str | None]  # what the backer can do about the last refusal
+    processing_fee: Mapped[int | None]  # what Stripe kept of it
+    refunded: Mapped[int] = mapped_column(server_default="0")  # kept by a trigger on refund; never above the amount
     created_at: Mapped[Born]
     changed_at: Mapped[Born]
 
@@ -122,7 +127,8 @@ class PaymentAttempt(Base):
     """One confirm of a payment: written before it is sent, completed by what came back."""
 
     __tablename__ = "payment_attempt"
-    __table_args__ = (sa.UniqueConstraint("payment_id", "number"),)
+    __table_args__ = (sa.UniqueConstraint("payment_id", "number"),
+                      sa.Index("ix_payment_attempt_payment_method_id", "payment_method_id", "sent_at"))
 
     id: Mapped[Id]
     payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payment.id"))
@@ -130,6 +136,7 @@ class PaymentAttempt(Base):
     number: Mapped[int] = mapped_column(sa.Integer)
     payment_method_id: Mapped[str]
     is_on_session: Mapped[bool] = mapped_column(server_default=sa.false())
+    is_automatic: Mapped[bool] = mapped_column(server_default=sa.true())  # ours, not the backer's own press (S-36)
     sent_at: Mapped[Born]
     answered_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
@@ -137,6 +144,276 @@ class PaymentAttempt(Base):
     decline_code: Mapped[str | None]
     advice_code: Mapped[str | None]
     network_decline_code: Mapped[str | None]
+
+
+class RefundState(enum.StrEnum):
+    CREATED = "created"  # our row; not sent yet
+    UNKNOWN = "unknown"  # sent, and no answer came
+    PENDING = "pending"  # Stripe works on it
+    REQUIRES_ACTION = "requires_action"  # the backer has to do something at their bank
+    SUCCEEDED = "succeeded"  # the money is on its way back
+    FAILED = "failed"  # it did not arrive: the debt to the backer is open again
+    CANCELED = "canceled"
+
+
+R = RefundState
+
+
+class Refund(Stateful, Base):
+    """Money that goes back to a backer. The sum of a payment's refunds is guarded by `payment.refunded` (S-66, S-67)."""
+
+    MOVES: ClassVar[dict[Any, set[Any]]] = {
+        R.CREATED: {R.UNKNOWN, R.PENDING, R.REQUIRES_ACTION, R.SUCCEEDED, R.FAILED, R.CANCELED},
+        R.UNKNOWN: {R.PENDING, R.REQUIRES_ACTION, R.SUCCEEDED, R.FAILED, R.CANCELED},
+        R.PENDING: {R.REQUIRES_ACTION, R.SUCCEEDED, R.FAILED, R.CANCELED},
+        R.REQUIRES_ACTION: {R.PENDING, R.SUCCEEDED, R.FAILED, R.CANCELED},
+        R.SUCCEEDED: {R.FAILED},  # a bank may send it back days later
+        R.FAILED: set(),
+        R.CANCELED: set(),
+    }
+    __tablename__ = "refund"
+    __table_args__ = (sa.CheckConstraint("amount > 0", name="amount_positive"),
+                      sa.Index("ix_refund_open", "changed_at", postgresql_where=sa.text(
+                          "state IN ('created', 'unknown', 'pending', 'requires_action')")))
+
+    id: Mapped[Id]
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payment.id"), index=True)
+    project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), index=True)
+    amount: Mapped[int]
+    fee_back: Mapped[int] = mapped_column(server_default="0")  # the part of the platform's share that it gives up
+    currency: Mapped[str]
+    reason: Mapped[str]  # one of refunds.REASONS
+    lines: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")  # [title, amount] when it was by line
+    note: Mapped[str] = mapped_column(server_default="")  # to the backer, in the creator's words
+    # A charge that should never have been: a second one for the same pledge. Refunding it leaves the pledge alone.
+    duplicate_charge_id: Mapped[str | None] = mapped_column(unique=True)
+    state: Mapped[RefundState] = mapped_column(default=R.CREATED, server_default="created")
+    stripe_id: Mapped[str | None] = mapped_column(unique=True)  # re_…
+    failure: Mapped[str | None]  # Stripe's failure_reason or pending_reason
+    by_id: Mapped[UUID | None]
+    created_at: Mapped[Born]
+    changed_at: Mapped[Born]
+
+    def history_row(self, **columns: Any) -> "RefundMove":
+        return RefundMove(refund_id=self.id, project_id=self.project_id, **columns)
+
+
+class RefundMove(Base):
+    """One change of a refund's state. Only ever added."""
+
+    __tablename__ = "refund_move"
+
+    id: Mapped[Serial]
+    refund_id: Mapped[UUID] = mapped_column(sa.ForeignKey("refund.id"), index=True)
+    project_id: Mapped[UUID]
+    from_state: Mapped[RefundState] = mapped_column(unchecked(RefundState))
+    to_state: Mapped[RefundState]
+    at: Mapped[Born]
+    by_id: Mapped[UUID | None]
+    why: Mapped[str] = mapped_column(server_default="")
+
+
+class TransferState(enum.StrEnum):
+    CREATED = "created"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # refused; it is tried again, for Stripe does not
+
+
+T = TransferState
+
+
+class Transfer(Stateful, Base):
+    """A payment's share on its way to the creator's account, tied to its own charge (S-62, S-63)."""
+
+    MOVES: ClassVar[dict[Any, set[Any]]] = {
+        T.CREATED: {T.UNKNOWN, T.SUCCEEDED, T.FAILED},
+        T.UNKNOWN: {T.SUCCEEDED, T.FAILED},
+        T.FAILED: {T.CREATED},  # another try
+        T.SUCCEEDED: set(),
+    }
+    __tablename__ = "transfer"
+    __table_args__ = (sa.CheckConstraint("amount > 0", name="amount_positive"),
+                      sa.UniqueConstraint("payment_id", "part"),
+                      sa.Index("ix_transfer_open", "changed_at", postgresql_where=sa.text(
+                          "state IN ('created', 'unknown', 'failed')")))
+
+    id: Mapped[Id]
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payment.id"))
+    project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), index=True)
+    part: Mapped[str] = mapped_column(server_default="share")  # share | reserve
+    amount: Mapped[int]
+    currency: Mapped[str]
+    destination: Mapped[str]  # acct_…
+    state: Mapped[TransferState] = mapped_column(default=T.CREATED, server_default="created")
+    tries: Mapped[int] = mapped_column(sa.Integer, server_default="1")  # part of the key: a refusal is stored at Stripe
+    stripe_id: Mapped[str | None] = mapped_column(unique=True)  # tr_…
+    failure: Mapped[str | None]
+    created_at: Mapped[Born]
+    changed_at: Mapped[Born]
+
+    def history_row(self, **columns: Any) -> "TransferMove":
+        return TransferMove(transfer_id=self.id, project_id=self.project_id, **columns)
+
+
+class TransferMove(Base):
+    """One change of a transfer's state. Only ever added."""
+
+    __tablename__ = "transfer_move"
+
+    id: Mapped[Serial]
+    transfer_id: Mapped[UUID] = mapped_column(sa.ForeignKey("transfer.id"), index=True)
+    project_id: Mapped[UUID]
+    from_state: Mapped[TransferState] = mapped_column(unchecked(TransferState))
+    to_state: Mapped[TransferState]
+    at: Mapped[Born]
+    by_id: Mapped[UUID | None]
+    why: Mapped[str] = mapped_column(server_default="")
+
+
+class Reversal(Base):
+    """Money taken back from the creator's account, because of a refund or a lost dispute; a row and a key of its own.
+
+    `failed` means that the account had too little: the creator owes it (S-65, S-71).
+    """
+
+    __tablename__ = "transfer_reversal"
+    __table_args__ = (sa.CheckConstraint("amount > 0", name="amount_positive"),
+                      sa.UniqueConstraint("transfer_id", "cause_id"),
+                      sa.Index("ix_transfer_reversal_open", "changed_at", postgresql_where=sa.text(
+                          "state IN ('created', 'unknown', 'failed')")))
+
+    id: Mapped[Id]
+    transfer_id: Mapped[UUID] = mapped_column(sa.ForeignKey("transfer.id"))
+    project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), index=True)
+    cause_id: Mapped[UUID]  # the refund's or the dispute's id
+    amount: Mapped[int]
+    currency: Mapped[str]
+    state: Mapped[TransferState] = mapped_column(default=T.CREATED, server_default="created")
+    tries: Mapped[int] = mapped_column(sa.Integer, server_default="1")
+    stripe_id: Mapped[str | None] = mapped_column(unique=True)  # trr_…
+    failure: Mapped[str | None]
+    created_at: Mapped[Born]
+    changed_at: Mapped[Born]
+
+
+class DisputeStatus(enum.StrEnum):
+    """As Stripe names them."""
+
+    WARNING_NEEDS_RESPONSE = "warning_needs_response"
+    WARNING_UNDER_REVIEW = "warning_under_review"
+    WARNING_CLOSED = "warning_closed"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+    PREVENTED = "prevented"
+    APPEAL_NEEDS_RESPONSE = "appeal_needs_response"
+    APPEAL_UNDER_REVIEW = "appeal_under_review"
+
+
+class Dispute(Base):
+    """A backer asked their bank for the money back; the platform is debited until it wins (S-68)."""
+
+    __tablename__ = "dispute"
+    __table_args__ = (sa.CheckConstraint("amount > 0", name="amount_positive"),)
+
+    id: Mapped[Id]
+    stripe_id: Mapped[str] = mapped_column(unique=True)  # du_…
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payment.id"), index=True)
+    project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), index=True)
+    amount: Mapped[int]  # may be a part of the charge
+    currency: Mapped[str]
+    fee: Mapped[int] = mapped_column(server_default="0")  # what Stripe takes for it, not given back
+    status: Mapped[DisputeStatus]
+    reason: Mapped[str] = mapped_column(server_default="")
+    is_withdrawn: Mapped[bool] = mapped_column(server_default=sa.false())  # Stripe holds the amount now
+    evidence_due_at: Mapped[datetime | None]
+    evidence_sent_at: Mapped[datetime | None]
+    opened_at: Mapped[Born]
+    closed_at: Mapped[datetime | None]
+    changed_at: Mapped[Born]
+
+
+class DisputeMove(Base):
+    """One change of a dispute's status as we heard of it. Only ever added."""
+
+    __tablename__ = "dispute_move"
+
+    id: Mapped[Serial]
+    dispute_id: Mapped[UUID] = mapped_column(sa.ForeignKey("dispute.id"), index=True)
+    project_id: Mapped[UUID]
+    from_status: Mapped[str | None]
+    to_status: Mapped[str]
+    at: Mapped[Born]
+    by_id: Mapped[UUID | None]
+    why: Mapped[str] = mapped_column(server_default="")
+
+
+class FraudWarning(Base):
+    """A card network fears fraud: four in five become disputes. Staff decide within a day (S-70)."""
+
+    __tablename__ = "fraud_warning"
+
+    id: Mapped[Id]
+    stripe_id: Mapped[str] = mapped_column(unique=True)  # issfr_…
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payment.id"), index=True)
+    project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), index=True)
+    fraud_type: Mapped[str] = mapped_column(server_default="")
+    is_actionable: Mapped[bool]
+    decide_until: Mapped[datetime]
+    decision: Mapped[str | None]  # refund | keep
+    decided_by_id: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
+    created_at: Mapped[Born]
+
+
+class Mismatch(Base):
+    """Where Stripe and our books differ: a line of the worklist of staff, settled by one action (S-50)."""
+
+    __tablename__ = "mismatch"
+    __table_args__ = (sa.Index("uq_mismatch_open", "kind", "stripe_id", unique=True,
+                               postgresql_where=sa.text("settled_at IS NULL")),)
+
+    id: Mapped[Id]
+    kind: Mapped[str]  # one of worklist.KINDS
+    stripe_id: Mapped[str]  # the object, or ours when Stripe has none
+    payment_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("payment.id"))
+    project_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("project.id"), index=True)
+    ours: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    theirs: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    found_at: Mapped[Born]
+    seen_at: Mapped[Born]  # when it was last found again
+    settled_at: Mapped[datetime | None]
+    settled_by_id: Mapped[UUID | None]
+    how: Mapped[str] = mapped_column(server_default="")
+
+
+class StripeCursor(Base):
+    """How far a sweep through Stripe's lists has come."""
+
+    __tablename__ = "stripe_cursor"
+
+    name: Mapped[str] = mapped_column(primary_key=True)  # events | reconcile
+    object_id: Mapped[str | None]
+    at: Mapped[datetime | None]  # everything created before is known
+    run_at: Mapped[datetime | None]  # when the sweep last ended well
+
+
+class MoneyMode(Base):
+    """One row: may money move, and on which database's life that was decided (O-03)."""
+
+    __tablename__ = "money_mode"
+    __table_args__ = (sa.CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    is_safe_mode: Mapped[bool] = mapped_column(server_default=sa.false())  # no confirm, refund or transfer leaves
+    why: Mapped[str] = mapped_column(server_default="")
+    since: Mapped[Born]
+    by_id: Mapped[UUID | None]
+    # Of the server that this was written on: a restore gives another identifier or another timeline.
+    system_id: Mapped[str | None]
+    timeline: Mapped[int | None] = mapped_column(sa.Integer)
 
 
 class PayoutAccount(Base):
@@ -149,6 +426,7 @@ class PayoutAccount(Base):
     country: Mapped[str]
     is_active: Mapped[bool] = mapped_column(server_default=sa.false())
     wanted: Mapped[list[str]] = mapped_column(JSONB, server_default="[]")  # what Stripe still asks for
+    links: Mapped[int] = mapped_column(sa.Integer, server_default="0")  # how many onboarding links were asked for
     checked_at: Mapped[datetime | None]
     created_at: Mapped[Born]
 

@@ -89,6 +89,7 @@ class Project(Stateful, Base):
     deadline: Mapped[datetime | None]
     zone: Mapped[str] = mapped_column(server_default="Europe/Amsterdam")  # IANA name the deadline was chosen in
     fee_bp: Mapped[int | None] = mapped_column(sa.Integer)  # the platform's share in basis points, frozen at launch
+    reserve_bp: Mapped[int] = mapped_column(sa.Integer, server_default="0")  # kept back at payout, frozen at launch (S-64)
     launched_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     raised_at_close: Mapped[int | None]  # the sum that decided; never changes again (C-18)

@@ -103,6 +103,24 @@ def make_pledge(project: Project, backer: Person | None = None, reward: Reward |
     return db.session.get_one(Pledge, id_)
 
 
+def square() -> None:
+    """Give pledges that were made as rows what the services would have written: lines, stock, totals."""
+    with transaction() as session:
+        session.execute(sa.text("""
+            INSERT INTO pledge_line (pledge_id, project_id, kind, title, amount)
+            SELECT id, project_id, 'bonus', 'made as a row', amount FROM pledge p
+             WHERE NOT EXISTS (SELECT 1 FROM pledge_line l WHERE l.pledge_id = p.id)"""))
+        session.execute(sa.text("""
+            UPDATE reward r SET claimed = (SELECT count(*) FROM pledge p WHERE p.reward_id = r.id AND p.state IN
+                   ('held', 'pledged', 'collecting', 'collected', 'errored', 'lapsed', 'refunded'))
+             WHERE quantity IS NOT NULL"""))
+        session.execute(sa.text("""
+            UPDATE project_total t SET (raised, backers) = (SELECT coalesce(sum(amount), 0), count(*) FROM pledge p
+                    WHERE p.project_id = t.project_id
+                      AND p.state IN ('pledged', 'collecting', 'collected', 'errored', 'lapsed'))
+             WHERE NOT EXISTS (SELECT 1 FROM pledge_delta d WHERE d.project_id = t.project_id)"""))
+
+
 def sign_in(client: Any, person: Person) -> Any:
     """Give this browser a signed-in session without the forms; returns the client."""
     from core.sessions import _WRITE, _hash, _json

@@ -22,7 +22,7 @@ def stage(world, chromium):
     from core.db import transaction
     from projects.models import Faq, ProjectState, Update
     from sharing.services import link_of
-    from tests.factories import make_person, make_pledge, make_project, make_reward
+    from tests.factories import make_person, make_pledge, make_project, make_reward, square
 
     with world.app.test_request_context(base_url=world.url):
         world.account("Noor Stage", "noor.stage@example.org")
@@ -51,6 +51,7 @@ def stage(world, chromium):
             pledges[state] = make_pledge(project, people["mo"], make_reward(project), state=state).id
         make_project(people["noor"], slug="stage-fresh", title="Stage fresh")
         pledges["lapsed"] = make_pledge(lost, people["mo"], make_reward(lost), state="lapsed").id
+        square()
         del done, draft
         return {"code": code, "pledges": pledges, "reward": shirt.id, "done": "stage-done"}
 
