@@ -16,6 +16,7 @@ from core import (
     media,
     migrate,
     pages,
+    platform,
     policy,
     sessions,
     web,
@@ -39,3 +40,4 @@ def init_app(app: Flask) -> None:
     health.init_app(app)
     clock_cli.init_app(app)
     audit.init_app(app)
+    platform.init_app(app)

@@ -4,7 +4,7 @@ from flask import Flask, url_for
 from flask_babel import gettext as _
 
 from core.jobs import every
-from payments import accounts, charging, inbox
+from payments import accounts, charging, emails, inbox
 from payments.cli import cli
 from payments.views import bp
 from people.models import Person
@@ -32,4 +32,4 @@ def _tab(project: Project, person: Person, tabs: list[Tab]) -> None:
         tabs.append(Tab("payouts", _("Payouts"), url_for("payments.payouts", slug=project.slug), None, 80))
 
 
-__all__ = ["inbox", "init_app"]
+__all__ = ["emails", "inbox", "init_app"]
