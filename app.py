@@ -17,6 +17,7 @@ import projects
 import rewards
 import sharing
 from core import policy, postgres
+from core.templates import Templates
 
 # The drawing of the house: imports and foreign keys point down only. Rooms in one tuple stand on one floor.
 FLOORS = (("core", "config"), ("people",), ("projects",), ("rewards", "payments"), ("backing",),
@@ -27,6 +28,7 @@ ROOMS = (core, people, projects, rewards, payments, backing, sharing, backers, i
 def create_app(env: dict[str, str] | None = None, **overrides: Any) -> Flask:
     """The whole application, configured from the environment; keyword arguments win over it."""
     app = Flask(__name__)
+    app.jinja_environment = Templates  # before anything looks at it
     try:
         app.config.from_mapping(config.load(env) | overrides)
     except config.Refused as refused:

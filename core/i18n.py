@@ -1,15 +1,18 @@
 """Language, dates and amounts as a person reads them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, get_timezone_location
+from babel.numbers import format_decimal
 from flask import Flask, Response, current_app, g, has_request_context, request
 from flask_babel import Babel, get_locale, ngettext
 from flask_babel import gettext as _
-from jinja2 import pass_eval_context
+from jinja2 import Environment, pass_environment, pass_eval_context
 from jinja2.nodes import EvalContext
 from markupsafe import Markup
 
@@ -33,28 +36,49 @@ def choose_locale() -> str:
 def locale_name() -> str:
     # Asked a hundred times a page: where Flask-Babel keeps its answer, looked at once instead of five times.
     known = getattr(getattr(g, "_flask_babel", None), "babel_locale", None) if g else None
-    return str(known or get_locale() or "en")
+    known = known or get_locale()
+    return str(known.language) if known else "en"
 
 
 def show_money(amount: int | None, currency: str, exact: bool = True) -> str:
     return "" if amount is None else money.show(amount, currency, locale_name(), exact=exact)
 
 
+@pass_environment
+def show_number(environment: Environment, number: int | float | Decimal) -> str:
+    """Filter `numberformat`; the templates know their language (core/templates.py), so it need not be asked for."""
+    return _number(number, getattr(environment, "language", "") or locale_name())
+
+
+@lru_cache(10_000)
+def _number(number: int | float | Decimal, locale: str) -> str:
+    return format_decimal(number, locale=locale)
+
+
 def show_day(moment: datetime, zone: str = "UTC") -> str:
     """`30 November 2026`, in the project's zone."""
-    return format_date(moment.astimezone(ZoneInfo(zone)).date(), "d MMMM y", locale=locale_name())
+    return _day(moment.astimezone(ZoneInfo(zone)).date(), locale_name())
+
+
+@lru_cache(1_000)
+def _day(day: date, locale: str) -> str:
+    return format_date(day, "d MMMM y", locale=locale)
 
 
 def show_moment(moment: datetime, zone: str = "UTC", *, name_zone: bool = True) -> str:
     """`Monday 30 November 2026 at 20:00 (Amsterdam time)`; the zone is named, since deadlines cost money (C-16)."""
-    text = format_datetime(moment.astimezone(ZoneInfo(zone)), "EEEE d MMMM y", locale=locale_name())
-    hour = moment.astimezone(ZoneInfo(zone)).strftime("%H:%M")
-    at = _("%(day)s at %(hour)s", day=text, hour=hour)
+    return _moment(moment, zone, locale_name(), name_zone)
+
+
+@lru_cache(1_000)
+def _moment(moment: datetime, zone: str, locale: str, name_zone: bool) -> str:
+    local = moment.astimezone(ZoneInfo(zone))
+    at = _("%(day)s at %(hour)s", day=format_datetime(local, "EEEE d MMMM y", locale=locale), hour=f"{local:%H:%M}")
     if not name_zone:
         return at
     if zone == "UTC":
         return f"{at} UTC"
-    place = _("%(place)s time", place=get_timezone_location(zone, locale=locale_name(), return_city=True))
+    place = _("%(place)s time", place=get_timezone_location(zone, locale=locale, return_city=True))
     return f"{at} ({place})"
 
 
@@ -94,8 +118,8 @@ def phrase(context: EvalContext, text: str, **variables: Any) -> str:
 def init_app(app: Flask) -> None:
     babel.init_app(app, locale_selector=choose_locale, timezone_selector=lambda: "UTC")
     app.jinja_env.globals.update(gettext=phrase, _=phrase)
-    app.jinja_env.filters.update(money=show_money, day=show_day, moment=show_moment, time_left=show_left,
-                                 markdown=markdown.render, plain=markdown.plain)
+    app.jinja_env.filters.update(money=show_money, numberformat=show_number, day=show_day, moment=show_moment,
+                                 time_left=show_left, markdown=markdown.render, plain=markdown.plain)
     app.jinja_env.globals.update(locale_name=locale_name, language_link=language_link, now=clock.now, UTC=UTC)
 
     @app.after_request

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import mapped_column
 
 from core.clock import now
+from core.crash import crashpoint
 from core.db import Base, Born, Id, Mapped, db, transaction
 from core.jobs import every
 
@@ -120,6 +121,7 @@ def send_due() -> int:
             leased = session.execute(_LEASE).all()
         if not leased:
             return count
+        crashpoint("before-mail")
         for row in leased:
             count += _send_one(row)
 

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from babel.numbers import format_currency, get_currency_symbol
 
@@ -45,6 +46,7 @@ def parse(text: str, currency: str) -> int:
         raise ValueError(text) from error
 
 
+@lru_cache(10_000)  # a page says the same prices again and again
 def show(amount: int, currency: str, locale: str = "en", *, exact: bool = True) -> str:
     """`€1,250.50`; with exact=False whole amounts lose their zeros: `€18,640`."""
     value = to_decimal(amount, currency)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import mapped_column
 from werkzeug.datastructures import CallbackDict
 
-from core.db import Base, Born, Mapped, db
+from core.db import Base, Born, Mapped, ask, db
 
 _json = TaggedJSONSerializer()
 READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
@@ -47,6 +47,7 @@ class StoredSession(CallbackDict[str, Any], SessionMixin):
         self.sid, self.new, self.modified = sid, sid is None, False
         self.stale = self.accessed = self.fresh_sid = False
         self.dead: list[str] = []
+        self.beside: Any = None  # what was read with it
 
     def rotate(self) -> None:
         """A new id for the same session: at sign-in and at every gain of rights."""
@@ -59,9 +60,12 @@ def _hash(sid: str) -> bytes:
     return hashlib.sha256(sid.encode()).digest()
 
 
-_READ = sa.text("""
-    SELECT content, seen_at < clock_now() - interval '5 minutes' AS stale FROM web_session
-     WHERE id_hash = :id AND seen_at > clock_now() - :idle AND created_at > clock_now() - :absolute""")
+_READ = """
+    SELECT s.content AS session_content, s.seen_at < clock_now() - interval '5 minutes' AS session_stale{columns}
+      FROM web_session s{join}
+     WHERE s.id_hash = :id AND s.seen_at > clock_now() - CAST(:idle AS interval)
+       AND s.created_at > clock_now() - CAST(:absolute AS interval)"""
+_read = sa.text(_READ.format(columns="", join=""))
 _WRITE = sa.text("""
     INSERT INTO web_session (id_hash, person_id, content, authenticated_at)
     VALUES (:id, :person, :content, CASE WHEN CAST(:person AS uuid) IS NULL THEN NULL ELSE clock_now() END)""")
@@ -72,6 +76,14 @@ _TOUCH = sa.text("UPDATE web_session SET seen_at = clock_now() WHERE id_hash = :
 _DROP = sa.text("DELETE FROM web_session WHERE id_hash = :id")
 
 
+def read_beside(table: sa.Table) -> None:
+    """A room above keeps its people in this table: their row comes with their session, as `session.beside`."""
+    global _read
+    # Each column by name: a prepared `*` would fail on the day a migration adds one.
+    columns = "".join(f", b.{column.name}" for column in table.columns)
+    _read = sa.text(_READ.format(columns=columns, join=f" LEFT JOIN {table.name} b ON b.id = s.person_id"))
+
+
 class StoredSessions(SessionInterface):
     """Flask's door to the table."""
 
@@ -79,12 +91,11 @@ class StoredSessions(SessionInterface):
         sid = request.cookies.get(app.config["SESSION_COOKIE_NAME"])
         if not sid or len(sid) > 100 or request.path.startswith(WITHOUT):
             return StoredSession(None, None)
-        row = db.session.execute(_READ, {"id": _hash(sid), "idle": app.config["SESSION_IDLE"],
-                                         "absolute": app.config["SESSION_ABSOLUTE"]}).first()
-        if row is None:
+        rows = ask(_read, id=_hash(sid), idle=app.config["SESSION_IDLE"], absolute=app.config["SESSION_ABSOLUTE"])
+        if not rows:
             return StoredSession(None, None)
-        session = StoredSession(_json.loads(row.content), sid)
-        session.stale = row.stale
+        session = StoredSession(_json.loads(rows[0].session_content), sid)
+        session.stale, session.beside = rows[0].session_stale, rows[0]
         return session
 
     def save_session(self, app: Flask, session: Any, response: Response) -> None:

@@ -34,20 +34,19 @@ def init_app(app: Flask) -> None:
             return Response("This site does not answer to that name.\n", 400, mimetype="text/plain")
         return None
 
+    # Whatever may hold a person's page stays out of every cache; public pages say otherwise themselves.
+    standing = {
+        "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "strict-origin-when-cross-origin", "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()", "Cache-Control": "no-store",
+    } | ({"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if secure else {})
+
     @app.after_request
     def finish(response: Response) -> Response:
-        headers = response.headers
-        headers.setdefault("Content-Security-Policy", policy)
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
-        if secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-        if request_id := g.get("request_id"):
-            headers.setdefault("X-Request-Id", request_id)
-        # Whatever may hold a person's page stays out of every cache; public pages say otherwise themselves.
-        headers.setdefault("Cache-Control", "no-store")
+        present = {name.lower() for name, _value in response.headers}
+        response.headers.extend([pair for pair in standing.items() if pair[0].lower() not in present])
+        if (request_id := g.get("request_id")) and "x-request-id" not in present:
+            response.headers.add("X-Request-Id", request_id)
         return response
 
 

@@ -30,6 +30,9 @@ def folder():
         yield Path(path)
 
 
+pytestmark = pytest.mark.xdist_group("postgres")  # they share one server and follow each other
+
+
 def _user(folder, seconds):
     return subprocess.Popen([sys.executable, "-c", USER, str(folder), str(seconds)], cwd=ROOT, text=True,
                             stdout=subprocess.PIPE)

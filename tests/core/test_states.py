@@ -50,8 +50,9 @@ def test_a_move_that_is_rolled_back_leaves_no_row(app):
 
 def test_what_is_paid_for_good_cannot_be_undone_by_a_move():
     assert Payment.MOVES[PaymentState.SUCCEEDED] == set()
-    for end in (PledgeState.CANCELLED, PledgeState.LAPSED, PledgeState.DROPPED, PledgeState.REFUNDED):
+    for end in (PledgeState.CANCELLED, PledgeState.LAPSED, PledgeState.DROPPED):
         assert Pledge.MOVES[end] == set()
+    assert Pledge.MOVES[PledgeState.REFUNDED] == {PledgeState.COLLECTED}, "a bank may send a refund back"
 
 
 def test_only_what_stands_counts():

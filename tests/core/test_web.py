@@ -51,6 +51,7 @@ def address(rule: Any) -> str:
     """Some address that this rule matches."""
     made = re.sub(r"<(?:uuid:)[^>]+>", "00000000-0000-7000-8000-000000000000", rule.rule)
     made = re.sub(r"<(?:int:)[^>]+>", "1", made)
+    made = re.sub(r"<any\((\w+)[^>]*>", r"\1", made)
     return re.sub(r"<[^>]+>", "x", made)
 
 
