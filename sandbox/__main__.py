@@ -15,7 +15,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from . import clock, faults, idempotency, origin, server, webhooks
+from . import clock, idempotency, limits, origin, server, webhooks
 from .store import store
 
 
@@ -46,7 +46,7 @@ def configure(env: dict[str, str]) -> None:
     hook.url, hook.secret = env.get("SANDBOX_WEBHOOK_URL", ""), env.get("SANDBOX_WEBHOOK_SECRET", "")
     hook.thin_url = env.get("SANDBOX_THIN_WEBHOOK_URL", "")
     hook.thin_secret = env.get("SANDBOX_THIN_WEBHOOK_SECRET", "")
-    faults.buckets.set(float(env.get("SANDBOX_RATE") or 0), float(env.get("SANDBOX_RATE_GLOBAL") or 0))
+    limits.windows.set(float(env.get("SANDBOX_RATE") or 0), float(env.get("SANDBOX_RATE_GLOBAL") or 0))
     server.settings.strict = env.get("SANDBOX_STRICT", "1") != "0"
     store.open(env.get("SANDBOX_STATE"))
     idempotency.forget_old()

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from . import books, clock, webhooks
-from .errors import invalid
+from . import books, clock, shapes, webhooks
+from .errors import invalid, wrong_state
 from .routes import Request, listing, one, route
 from .shapes import blank
 from .store import Row, random_id, store
+
+PAYOUT_MOVES: dict[str, set[str]] = {
+    "pending": {"in_transit", "paid", "failed", "canceled"},
+    "in_transit": {"paid", "failed"},
+    "paid": {"failed"},
+    "failed": set(),
+    "canceled": set(),
+}
 
 
 @route("GET /v1/balance", "_balance_retrieve_params.BalanceRetrieveParams")
@@ -24,11 +32,12 @@ def balance(request: Request) -> Row:
 
 
 def current(row: Row) -> Row:
-    """A balance transaction turns available by the clock alone."""
-    if row["status"] == "pending" and row["available_on"] <= clock.now():
-        row["status"] = "available"
-        store.put("balance_transaction", row)
-    return row
+    """A balance transaction turns available by the clock alone, and back when the clock goes back."""
+    status = "available" if row["available_on"] <= clock.now() else "pending"
+    return row if row["status"] == status else {**row, "status": status}
+
+
+shapes.FRESH["balance_transaction"] = current
 
 
 @route("GET /v1/balance_transactions/{id}", "_balance_transaction_retrieve_params.BalanceTransactionRetrieveParams")
@@ -65,10 +74,14 @@ def owner(payout: Row) -> str | None:
     return facts["account"] if facts else None
 
 
-def pay_out(amount: int, currency: str, account: str | None = None, fails: bool = False) -> Row:
-    """Money leaves for the bank; a failed payout comes back at once (control API)."""
+def pay_out(amount: int, currency: str, account: str | None = None, status: str = "paid") -> Row:
+    """Money leaves for the bank, and comes to `status` by legal moves (control API)."""
+    if status not in PAYOUT_MOVES:
+        raise invalid(f"status must be one of {', '.join(PAYOUT_MOVES)}", "status")
+    if account is not None:
+        one("v2.core.account", account, "account")
     have = books.balance(account, currency) if account else books.available(currency)
-    if amount > have:
+    if not 0 < amount <= have:
         raise invalid("Insufficient funds for this payout.", "amount", "balance_insufficient")
     payout = blank(
         "payout",
@@ -82,19 +95,36 @@ def pay_out(amount: int, currency: str, account: str | None = None, fails: bool 
         method="standard",
         reconciliation_status="completed",
         source_type="card",
-        status="failed" if fails else "paid",
+        status="pending",
         type="bank_account",
     )
-    if fails:
-        payout.update(failure_code="account_closed", failure_message="The bank account has been closed.")
-    elif account:
-        books.post(currency, (account, -amount), (books.BANK, amount), why=payout["id"])
-    else:
-        entry = books.transact("payout", -amount, currency, payout["id"])
-        payout["balance_transaction"] = entry["id"]
-        books.post(currency, (books.PLATFORM, -amount), (books.BANK, amount), why=payout["id"])
     if account:
         store.put("payout_owner", {"account": account}, payout["id"])
+    payout["balance_transaction"] = _bank(payout, "payout", -amount)
     store.put("payout", payout)
-    webhooks.emit("payout.failed" if fails else "payout.paid", payout)
+    webhooks.emit("payout.created", payout, account=account)
+    return payout if status == "pending" else move_payout(payout, status)
+
+
+def _bank(payout: Row, type: str, amount: int) -> str | None:
+    """The money's way to the bank (negative) or back; only the platform's own has balance transactions here."""
+    account = owner(payout)
+    books.post(payout["currency"], (account or books.PLATFORM, amount), (books.BANK, -amount), why=payout["id"])
+    return None if account else books.transact(type, amount, payout["currency"], payout["id"])["id"]
+
+
+def move_payout(payout: Row, status: str) -> Row:
+    """Paid, or failed: then the money is back; banks may send back what they had taken."""
+    before = payout["status"]
+    if status not in PAYOUT_MOVES[before]:
+        raise wrong_state("payout", payout, f"moved to {status}")
+    payout["status"] = status
+    if status == "failed":
+        payout.update(failure_code="account_closed", failure_message="The bank account has been closed.")
+    if status in ("failed", "canceled"):
+        type = "payout_failure" if status == "failed" else "payout_cancel"
+        payout["failure_balance_transaction"] = _bank(payout, type, payout["amount"])
+    store.put("payout", payout)
+    name = "payout.updated" if status == "in_transit" else f"payout.{status}"
+    webhooks.emit(name, payout, {"status": before}, account=owner(payout))
     return payout

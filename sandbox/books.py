@@ -32,9 +32,14 @@ def _listen(kind: str, id: str, row: Row | None) -> None:
         _seen.add(id)
         for account, amount in row["lines"]:
             totals[(account, row["currency"])] += amount
-    elif kind == "balance_transaction" and row is not None and id not in _seen:
-        _seen.add(id)
-        heapq.heappush(pending[row["currency"]], (row["available_on"], row["net"]))
+        _await(row)
+
+
+def _await(row: Row) -> None:
+    """What the platform's lines bring or take becomes available with the posting, not before."""
+    net = sum(amount for account, amount in row["lines"] if account == PLATFORM)
+    if net:
+        heapq.heappush(pending[row["currency"]], (row.get("until", 0), net))
 
 
 store.listeners.append(_listen)
@@ -44,30 +49,29 @@ def _recount() -> None:
     """The clock may have gone back: sort what is available again."""
     pending.clear()
     ripe.clear()
-    for row in store.all("balance_transaction"):
-        heapq.heappush(pending[row["currency"]], (row["available_on"], row["net"]))
+    for row in store.all("posting"):
+        _await(row)
 
 
 clock.MOVED.append(_recount)
 
 
-def post(currency: str, *lines: tuple[str, int], why: str) -> None:
+def post(currency: str, *lines: tuple[str, int], why: str, until: int = 0) -> None:
     assert sum(amount for _, amount in lines) == 0, lines
-    store.put(
-        "posting", {"currency": currency, "lines": [list(line) for line in lines], "why": why}, random_id("post_")
-    )
+    row = {"currency": currency, "lines": [list(line) for line in lines], "why": why, "until": until}
+    store.put("posting", row, random_id("post_"))
 
 
 def balance(account: str, currency: str) -> int:
-    return totals[(account, currency)]
+    return totals.get((account, currency), 0)
 
 
 def available(currency: str) -> int:
     """What the platform may transfer or pay out now."""
-    heap, moment = pending[currency], clock.now()
+    heap, moment = pending.get(currency, []), clock.now()
     while heap and heap[0][0] <= moment:
         ripe[("", currency)] += heapq.heappop(heap)[1]
-    return ripe[("", currency)]
+    return ripe.get(("", currency), 0)
 
 
 def currencies() -> list[str]:

@@ -61,7 +61,8 @@ def capture(charge: Row, amount: int, card: Card) -> None:
     fee = books.fee_for(amount, currency)
     until = 0 if card.after == "available" else clock.now() + books.WEEK
     entry = books.transact("charge", amount, currency, charge["id"], fee, until, description=charge["description"])
-    books.post(currency, (books.WORLD, -amount), (books.FEES, fee), (books.PLATFORM, amount - fee), why=charge["id"])
+    lines = ((books.WORLD, -amount), (books.FEES, fee), (books.PLATFORM, amount - fee))
+    books.post(currency, *lines, why=charge["id"], until=until)
     charge.update(captured=True, amount_captured=amount, balance_transaction=entry["id"])
     store.put("charge", charge)
 
@@ -118,6 +119,7 @@ def _card_details(intent: Row, method: Row, authenticated: bool) -> Row:
         "network_transaction_id": random_id("", 15),
         "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
         "three_d_secure": secure if authenticated else None,
+        "transaction_link_id": None,
         "wallet": None,
     }
     return {**{key: card[key] for key in copied}, **more}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from .store import Row, random_id, store
 
 ACTIONS: dict[str, Callable[[str], None]] = {}
 MOVED: list[Callable[[], None]] = []
+_due: list[tuple[float, str]] = []  # a heap over the timers: the clock ticks often, timers are many
 
 
 def offset() -> float:
@@ -50,9 +52,19 @@ def at(moment: float, what: Callable[[str], None], target: str) -> None:
 def run_due() -> None:
     """Fire what is due, oldest first."""
     moment = exact()
-    timers: list[tuple[str, Row]] = [
-        (id, row) for id, row in store.rows.get("timer", {}).items() if row["at"] <= moment
-    ]
-    for id, row in sorted(timers, key=lambda item: item[1]["at"]):
-        store.drop("timer", id)
-        ACTIONS[row["do"]](row["on"])
+    while _due and _due[0][0] <= moment:
+        _, id = heapq.heappop(_due)
+        row = store.get("timer", id)
+        if row is not None:
+            store.drop("timer", id)
+            ACTIONS[row["do"]](row["on"])
+
+
+def _listen(kind: str, id: str, row: Row | None) -> None:
+    if kind == "":
+        _due.clear()
+    elif kind == "timer" and row is not None:
+        heapq.heappush(_due, (row["at"], id))
+
+
+store.listeners.append(_listen)

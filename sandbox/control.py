@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -16,15 +17,28 @@ from . import (
     disputes,
     faults,
     idempotency,
+    limits,
     payment_intents,
+    refunds,
+    tampering,
     webhooks,
 )
 from .errors import invalid
 from .methods import number_of
 from .routes import one
+from .shapes import CLASSES, blank
 from .store import Row, store
 
 Ask = dict[str, Any]
+
+
+class Asked(Ask):
+    """What was asked for; a missing key is the caller's mistake."""
+
+    def __missing__(self, name: str) -> Any:
+        raise invalid(f"Missing: {name}", name, "parameter_missing")
+
+
 CONTROLS: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = []
 
 
@@ -45,7 +59,7 @@ def serve(method: str, path: str, query: dict[str, str], asked: Ask) -> Any:
             continue
         if all(step[0] == "{" or step == piece for step, piece in zip(steps, given, strict=True)):
             ids = [piece for step, piece in zip(steps, given, strict=True) if step[0] == "{"]
-            return function(*ids, {**query, **asked})
+            return function(*ids, Asked({**query, **asked}))
     raise invalid(f"No such control: {method} {path}", status=404)
 
 
@@ -88,7 +102,7 @@ def clear_faults(_: Ask) -> Any:
 @control("GET webhooks")
 def read_webhooks(_: Ask) -> Ask:
     hook = webhooks.endpoint
-    undone = sum(1 for row in store.rows.get("delivery", {}).values() if not row["done"])
+    undone = len(webhooks.undone)
     return {"mode": hook.mode, "url": hook.url, "thin_url": hook.thin_url, "undelivered": undone, **webhooks.sent}
 
 
@@ -115,26 +129,27 @@ def redeliver(asked: Ask) -> Ask:
     elif asked.get("all"):
         ids = list(store.rows.get("event", {})) + list(store.rows.get("v2.core.event", {}))
     else:
-        ids = [id for id, row in store.rows.get("delivery", {}).items() if not row["done"]]
+        ids = list(webhooks.undone)
     return {"queued": webhooks.redeliver(ids)}
 
 
 @control("POST rate")
 def set_rate(asked: Ask) -> Ask:
-    faults.buckets.set(asked.get("per_endpoint"), asked.get("global"))
-    return {
-        "per_endpoint": faults.buckets.per_endpoint,
-        "global": faults.buckets.whole,
-        "refused": faults.buckets.refused,
-    }
+    """Requests a second, per endpoint and for the whole account; 0 means no limit. Stripe's test mode: 25 and 25."""
+    windows = limits.windows
+    windows.set(asked.get("per_endpoint"), asked.get("global"))
+    return {"per_endpoint": windows.per_endpoint, "global": windows.whole, "refused": windows.refused}
 
 
-@control("POST strict")
-def set_strict(asked: Ask) -> Ask:
+@control("POST settings")
+def set_settings(asked: Ask) -> Ask:
+    """`strict`: refuse random idempotency keys; `lock_wait`: seconds that a request waits for another on its object."""
     from .server import settings
 
-    settings.strict = bool(asked.get("strict", True))
-    return {"strict": settings.strict}
+    for name in ("strict", "lock_wait"):
+        if name in asked:
+            setattr(settings, name, asked[name])
+    return asdict(settings)
 
 
 @control("GET log")
@@ -173,11 +188,33 @@ def state_of(kind: str, id: str, _: Ask) -> Any:
     return one(kind, id)
 
 
+@control("POST state/{kind}")
+def fill(kind: str, asked: Ask) -> Ask:
+    """`{"rows": [{…}, …]}`: objects by the thousand for a bench, each completed to its kind's shape; no events, no books."""
+    if kind not in CLASSES:
+        raise invalid(f"No such kind: {kind}", "kind")
+    for row in asked["rows"]:
+        store.put(kind, {**blank(kind, row.get("id", "")), **row})
+    return {"rows": len(store.rows.get(kind, {}))}
+
+
 @control("PATCH state/{kind}/{id}")
 def mutate(kind: str, id: str, asked: Ask) -> Any:
-    """Change an object behind everybody's back: no event, no books (S-50)."""
-    row = {**one(kind, id), **asked}
-    return store.put(kind, row, id)
+    return tampering.tamper(kind, id, asked)
+
+
+@control("GET tamper")
+def tampered(_: Ask) -> Any:
+    return list(store.all("tampered"))
+
+
+@control("POST tamper")
+def tamper(asked: Ask) -> Any:
+    """`{"kind", "id", "set": {…} | "hide": true | "restore": true}`: behind everybody's back, no event, no books."""
+    kind, id = asked["kind"], asked["id"]
+    if asked.get("restore"):
+        return tampering.restore(kind, id)
+    return tampering.hide(kind, id) if asked.get("hide") else tampering.tamper(kind, id, asked.get("set") or {})
 
 
 @control("GET counts")
@@ -194,7 +231,7 @@ def counts(_: Ask) -> Ask:
     )
     answer["intents_charged_twice"] = sum(1 for number in twice.values() if number > 1)
     answer["max_in_flight_per_object"] = peak.get("per_object", 0)
-    answer["rate_limited"] = faults.buckets.refused
+    answer["rate_limited"] = limits.windows.refused
     return answer
 
 
@@ -209,12 +246,13 @@ def read_books(_: Ask) -> Ask:
 
 @control("POST reset")
 def reset(_: Ask) -> Ask:
-    from .server import log, peak
+    from .server import Settings, log, peak, settings
 
     store.reset()
+    settings.lock_wait = Settings.lock_wait
     idempotency.in_use.clear()
     faults.planted.clear()
-    faults.buckets.refused = 0
+    limits.windows.refused = 0
     log.clear()
     peak.clear()
     webhooks.endpoint.mode = "normal"
@@ -262,8 +300,19 @@ def restrict(id: str, _: Ask) -> Ask:
 
 @control("POST payouts")
 def pay_out(asked: Ask) -> Ask:
-    """`{"amount", "currency", "account"?, "fails"?}`: money to the bank, the platform's or an account's."""
-    return balances.pay_out(asked["amount"], asked["currency"], asked.get("account"), asked.get("fails", False))
+    """`{"amount", "currency", "account"?, "status"?}`: money to the bank, the platform's or an account's."""
+    return balances.pay_out(asked["amount"], asked["currency"], asked.get("account"), asked.get("status", "paid"))
+
+
+@control("POST payouts/{id}/{status}")
+def move_payout(id: str, status: str, _: Ask) -> Ask:
+    return balances.move_payout(one("payout", id), status)
+
+
+@control("POST refunds/{id}/{outcome}")
+def decide_refund(id: str, outcome: str, _: Ask) -> Ask:
+    """`settle` or `fail`."""
+    return refunds.decide(one("refund", id), outcome)
 
 
 @control("POST disputes")

@@ -25,6 +25,11 @@ MOVES = {
     "warning_closed": set(),
     "prevented": set(),
 }
+REASONS = (
+    "bank_cannot_process", "check_returned", "credit_not_processed", "customer_initiated", "debit_not_authorized",
+    "duplicate", "fraudulent", "general", "incorrect_account_details", "insufficient_funds", "noncompliant",
+    "product_not_received", "product_unacceptable", "subscription_canceled", "unrecognized",
+)  # fmt: skip
 EVIDENCE = (
     "access_activity_log", "billing_address", "cancellation_policy", "cancellation_policy_disclosure",
     "cancellation_rebuttal", "customer_communication", "customer_email_address", "customer_name",
@@ -62,11 +67,36 @@ def warn(charge: Row) -> Row:
 
 
 def start(charge: Row, status: str = "needs_response", reason: str = "fraudulent", amount: int | None = None) -> Row:
-    """Open a dispute, for the whole charge or a part of it; an inquiry takes no money yet."""
-    left = charge["amount_captured"] - charge["amount_refunded"]
+    """Open a dispute, for the whole charge or a part of it, and lead it to `status` by legal moves."""
+    if status not in MOVES:
+        raise invalid(f"status must be one of {', '.join(MOVES)}", "status")
+    if reason not in REASONS:
+        raise invalid(f"reason must be one of {', '.join(REASONS)}", "reason")
+    steps = _path(status)
+    dispute = _open(charge, steps[0], reason, amount)
+    for step in steps[1:]:
+        move(dispute, step)
+    return dispute
+
+
+def _path(status: str) -> list[str]:
+    """The shortest way to a status from one in which disputes begin."""
+    ways = [["needs_response"], ["warning_needs_response"]]
+    for way in ways:
+        if way[-1] == status:
+            return way
+        ways += [[*way, step] for step in sorted(MOVES[way[-1]]) if step not in way]
+    raise AssertionError(status)
+
+
+def _open(charge: Row, status: str, reason: str, amount: int | None) -> Row:
+    """An inquiry takes no money yet; anything else takes it at once."""
+    earlier = [one("dispute", id) for id in store.newest_first("dispute", {"charge": charge["id"]})]
+    held = sum(row["amount"] for row in earlier if row["status"] not in ("won", "prevented", "warning_closed"))
+    left = charge["amount_captured"] - charge["amount_refunded"] - held
     amount = left if amount is None else amount
     if charge["status"] != "succeeded" or not 0 < amount <= left:
-        raise invalid("Only what was charged and not refunded can be disputed.", "amount")
+        raise invalid("Only what was charged, not refunded and not disputed yet can be disputed.", "amount")
     details = {"due_by": clock.now() + 14 * 86400, "enhanced_eligibility": {}}
     dispute = blank(
         "dispute",
@@ -109,7 +139,6 @@ def _withdraw(dispute: Row) -> None:
     lines = ((books.PLATFORM, -amount - FEE), (books.WORLD, amount), (books.FEES, FEE))
     books.post(currency, *lines, why=dispute["id"])
     dispute["balance_transactions"] = [*dispute["balance_transactions"], entry]
-    dispute["is_charge_refundable"] = False
     store.put("dispute", dispute)
     webhooks.emit("charge.dispute.funds_withdrawn", dispute)
 
@@ -129,6 +158,7 @@ def move(dispute: Row, status: str) -> Row:
     if status not in MOVES.get(before, set()):
         raise wrong_state("dispute", dispute, f"moved to {status}")
     dispute["status"] = status
+    dispute["is_charge_refundable"] = status in (*WARNINGS, "won")
     store.put("dispute", dispute)
     withdrawn = sum(entry["amount"] for entry in dispute["balance_transactions"]) < 0
     if status in ("won", "prevented") and withdrawn:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
 
 from . import clock, webhooks
 from .errors import invalid
@@ -33,7 +36,7 @@ def list_all(request: Request) -> Row:
             return False
         return not wanted or any(fnmatchcase(event["type"], type) for type in wanted)
 
-    return listing(request, "event", keep=keep)
+    return listing(request, "event", keep=keep, among=list(webhooks.undone) if success is False else None)
 
 
 @route("GET /v2/core/events/{id}", "v2.core._event_retrieve_params.EventRetrieveParams")
@@ -55,19 +58,26 @@ def list_thin(request: Request) -> Row:
             return False
         return at < created.get("lt", "~") and (not types or event["type"] in types)
 
-    return v2_page(request, "v2.core.event", keep)
+    return v2_page(request, "v2.core.event", keep, created.get("gte") or created.get("gt"))
 
 
-def v2_page(request: Request, kind: str, keep: Callable[[Row], bool]) -> Row:
+def v2_page(request: Request, kind: str, keep: Callable[[Row], bool], since: str | None = None) -> Row:
     """A page of a v2 list: `next_page_url` carries an opaque `page`."""
     limit = request.params.get("limit", 20)
     if not 1 <= limit <= 100:
         raise invalid("limit must be between 1 and 100.", "limit", "parameter_invalid_integer")
-    ids = [id for id in store.newest_first(kind, {}) if keep(one(kind, id))]
     page = request.raw.get("page")
-    if page is not None and page not in ids:
+    if page is not None and store.get(kind, page) is None:
         raise invalid("Invalid page token.", "page")
-    start = ids.index(page) if page else 0
-    shown, rest = ids[start : start + limit], ids[start + limit :]
-    follow = f"{request.path}?limit={limit}&page={rest[0]}" if rest else None
-    return {"data": [one(kind, id) for id in shown], "next_page_url": follow, "previous_page_url": None}
+    rows = (one(kind, id) for id in store.scan(kind, {}, page, since=since))
+    shown = list(islice((row for row in rows if keep(row)), limit + 1))
+    query = {name: value for name, value in request.raw.items() if name != "page"}
+    follow = f"{request.path}?{urlencode(_flat({**query, 'page': shown[limit - 1]['id']}))}" if shown[limit:] else None
+    return {"data": shown[:limit], "next_page_url": follow, "previous_page_url": None}
+
+
+def _flat(given: Any, path: str = "") -> list[tuple[str, str]]:
+    """Nested parameters as a query again, so that the next page asks for the same."""
+    if not isinstance(given, dict):
+        return [(path, str(given))]
+    return [pair for key, value in given.items() for pair in _flat(value, f"{path}[{key}]" if path else key)]

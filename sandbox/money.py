@@ -137,6 +137,16 @@ LEAST = {"jpy": 50, "gbp": 30, "dkk": 250, "nok": 300, "sek": 300, "czk": 1500, 
          "hkd": 400, "thb": 1000, "ron": 200, "aed": 200, "myr": 200, "krw": 500}  # fmt: skip
 
 
+def decimals(code: str) -> int:
+    return 0 if code in ZERO_DECIMAL else 3 if code in THREE_DECIMAL else 2
+
+
+def show(amount: int, code: str) -> str:
+    """`1,250.00 EUR`."""
+    places = decimals(code)
+    return f"{amount / 10**places:,.{places}f} {code.upper()}"
+
+
 def currency(code: str, param: str = "currency") -> str:
     """Currencies come in either case and go out in lower case."""
     if code.lower() not in KNOWN:

@@ -61,7 +61,9 @@ def with_query(url: str, **more: str) -> str:
     return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query, keep_blank_values=True), *more.items()])))
 
 
-def serve(method: str, path: str, query: dict[str, str], form: dict[str, str], host: str) -> Page:
+def serve(
+    method: str, path: str, query: dict[str, str], form: dict[str, str], host: str, client: str
+) -> Page:
     if method not in ("GET", "HEAD", "POST"):
         return notice("Not possible", "This page answers GET and POST.", 405)
     if match := re.fullmatch(r"/c/pay/(cs_test_\w+)", path):
@@ -72,11 +74,10 @@ def serve(method: str, path: str, query: dict[str, str], form: dict[str, str], h
         return secure_page(match[1], form if method == "POST" else None)
     if match := re.fullmatch(r"/setup/e/(acct_\w+)/(\w+)", path):
         return onboarding_page(match[1], match[2], form if method == "POST" else None)
-    if path == "/":
-        from . import dashboard
+    from . import dashboard
 
-        return dashboard.serve(method, query, form)
-    return notice("Not found", "The sandbox has no such page.", 404)
+    found = dashboard.serve(method, path, query, form, host, client)
+    return found or notice("Not found", "The sandbox has no such page.", 404)
 
 
 def card_page(id: str, form: dict[str, str] | None) -> Page:

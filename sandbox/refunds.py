@@ -7,10 +7,10 @@ from .errors import invalid
 from .methods import card_of
 from .routes import Request, listing, merge_metadata, one, route
 from .shapes import blank
-from .store import Row, store
+from .store import Row, random_id, store
 
-SLOW = 5 * 24 * 3600  # a pending refund of card …7726 succeeds after this
-TURNS = 10 * 24 * 3600  # a refund to card …5126 fails after this
+SLOW = 5 * 24 * 3600  # a pending refund, as of card …7726, succeeds after this
+TURNS = 10 * 24 * 3600  # a refund that will fail, as to card …5126, fails after this
 
 
 @route("POST /v1/refunds", "_refund_create_params.RefundCreateParams")
@@ -35,7 +35,7 @@ def create(request: Request) -> Row:
     for name in ("reverse_transfer", "refund_application_fee"):
         if params.get(name) and not charge["transfer_data"]:
             raise invalid(f"{name} needs a destination charge; reverse the transfer by itself.", name, stored=True)
-    return _make(charge, amount, params)
+    return _make(charge, amount, request)
 
 
 def _charge(params: Row) -> Row:
@@ -56,10 +56,12 @@ def _open_dispute(charge: Row) -> bool:
     return any(not one("dispute", id)["is_charge_refundable"] for id in ids)
 
 
-def _make(charge: Row, amount: int, params: Row) -> Row:
-    card = card_of(one("payment_method", charge["payment_method"]))
-    entry = books.transact("refund", -amount, charge["currency"], "", until=books.ripens(charge))
-    books.post(charge["currency"], (books.PLATFORM, -amount), (books.WORLD, amount), why="refund")
+def _make(charge: Row, amount: int, request: Request) -> Row:
+    params, until = request.params, books.ripens(charge)
+    after = request.fault or card_of(one("payment_method", charge["payment_method"])).after
+    id = random_id("re_")
+    entry = books.transact("refund", -amount, charge["currency"], id, until=until)
+    books.post(charge["currency"], (books.PLATFORM, -amount), (books.WORLD, amount), why=id, until=until)
     details = {
         "reference": None,
         "reference_status": "pending",
@@ -68,6 +70,7 @@ def _make(charge: Row, amount: int, params: Row) -> Row:
     }
     refund = blank(
         "refund",
+        id,
         amount=amount,
         balance_transaction=entry["id"],
         charge=charge["id"],
@@ -79,16 +82,14 @@ def _make(charge: Row, amount: int, params: Row) -> Row:
         payment_intent=charge["payment_intent"],
         payment_method=charge["payment_method"],
         reason=params.get("reason"),
-        status="pending" if card.after == "refund_pending" else "succeeded",
+        status={"refund_pending": "pending", "refund_requires_action": "requires_action"}.get(after or "", "succeeded"),
     )
     merge_metadata(refund, params.get("metadata"))
     if refund["status"] == "pending":
         refund["pending_reason"] = "processing"
         clock.at(clock.exact() + SLOW, refund_arrives, refund["id"])
-    if card.after == "refund_fails":
+    if after == "refund_fails":
         clock.at(clock.exact() + TURNS, refund_fails, refund["id"])
-    entry["source"] = refund["id"]
-    store.put("balance_transaction", entry)
     store.put("refund", refund)
     before = charge["amount_refunded"]
     charge["amount_refunded"] += amount
@@ -99,20 +100,30 @@ def _make(charge: Row, amount: int, params: Row) -> Row:
     return refund
 
 
+def decide(refund: Row, outcome: str) -> Row:
+    """The bank took it, or sent it back (control API); a refund that succeeded may still come back."""
+    legal = {"settle": ("pending", "requires_action"), "fail": ("pending", "requires_action", "succeeded")}
+    if refund["status"] not in legal.get(outcome, ()):
+        raise invalid(f"This refund's status is {refund['status']}: it cannot {outcome}.", code="refund_not_decidable")
+    (refund_arrives if outcome == "settle" else refund_fails)(refund["id"])
+    return one("refund", refund["id"])
+
+
 @clock.action
 def refund_arrives(id: str) -> None:
     refund = store.get("refund", id)
-    if refund is not None and refund["status"] == "pending":
+    if refund is not None and refund["status"] in ("pending", "requires_action"):
+        before = refund["status"]
         refund.update(status="succeeded", pending_reason=None)
         store.put("refund", refund)
-        webhooks.emit("refund.updated", refund, {"status": "pending"})
+        webhooks.emit("refund.updated", refund, {"status": before})
 
 
 @clock.action
 def refund_fails(id: str) -> None:
     """The bank sends it back: the money returns to the platform and the debt is open again (S-66)."""
     refund = store.get("refund", id)
-    if refund is not None and refund["status"] in ("succeeded", "pending"):
+    if refund is not None and refund["status"] in ("succeeded", "pending", "requires_action"):
         _return_money(refund, "failed", "refund_failure")
         refund["failure_reason"] = "expired_or_canceled_card"
         store.put("refund", refund)
@@ -154,7 +165,7 @@ def update(request: Request) -> Row:
 @route("POST /v1/refunds/{id}/cancel", "_refund_cancel_params.RefundCancelParams")
 def cancel(request: Request) -> Row:
     refund = one("refund", request.ids[0])
-    if refund["status"] not in ("pending", "requires_action"):
+    if refund["status"] != "requires_action":
         text = f"This refund's status is {refund['status']}: it cannot be canceled."
         raise invalid(text, code="refund_not_cancelable", stored=True)
     _return_money(refund, "canceled", "payment_refund")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from time import perf_counter
 from typing import Any
 
 from .errors import absent, invalid
@@ -25,12 +27,16 @@ class Request:
     account: str | None = None
     id: str = field(default_factory=lambda: random_id("req_", 14))
     decline: str | None = None  # a fault asks that this confirmation be declined
+    fault: str | None = None  # the fault's kind, for what the handler itself must play
+    made: str | None = None  # the id of the object that it was answered with
+    began: float = field(default_factory=perf_counter)
 
     @property
     def v2(self) -> bool:
         return self.path.startswith("/v2/")
 
 
+FOREVER = 1 << 60
 Handler = Callable[[Request], Row]
 
 
@@ -89,41 +95,57 @@ def expanded(request: Request, obj: Row) -> Row:
     return expand(obj, paths) if paths else obj
 
 
-def listing(request: Request, kind: str, where: Row | None = None, keep: Callable[[Row], bool] | None = None) -> Row:
-    """A page of a v1 list, newest first: `limit` 1 to 100, `starting_after`, `ending_before`, `created`."""
+def listing(
+    request: Request,
+    kind: str,
+    where: Row | None = None,
+    keep: Callable[[Row], bool] | None = None,
+    among: Iterable[str] | None = None,
+) -> Row:
+    """A page of a v1 list, newest first: `limit` 1 to 100, `starting_after`, `ending_before`, `created`.
+
+    `among` are the only ids that can be meant, where somebody knows them, in any order.
+    """
     params = request.params
     limit = params.get("limit", 10)
     if not 1 <= limit <= 100:
         raise invalid("Invalid integer: limit must be between 1 and 100.", "limit", "parameter_invalid_integer")
-    ids = store.newest_first(kind, {key: value for key, value in (where or {}).items() if value is not None})
-    rows = store.rows.get(kind, {})
-    created = params.get("created")
-    if created is not None:
-        span = created if isinstance(created, dict) else {"gte": created, "lte": created}
-        low = max(span.get("gte", 0), span.get("gt", -1) + 1)
-        high = min(span.get("lte", 1 << 60), span.get("lt", 1 << 60) - 1)
-        ids = [id for id in ids if low <= rows[id]["created"] <= high]
-    if keep is not None:
-        ids = [id for id in ids if keep(rows[id])]
     after, before = params.get("starting_after"), params.get("ending_before")
     if after is not None and before is not None:
         raise invalid("You can give only one of starting_after and ending_before.", "starting_after")
-    if after is not None:
-        ids = ids[_cursor(kind, ids, after, "starting_after") + 1 :]
-        page, more = ids[:limit], len(ids) > limit
-    elif before is not None:
-        ids = ids[: _cursor(kind, ids, before, "ending_before")]
-        page, more = ids[-limit:], len(ids) > limit
+    for name, cursor in (("starting_after", after), ("ending_before", before)):
+        if cursor is not None and store.get(kind, cursor) is None:
+            raise absent(kind, cursor, name)
+    given = {key: value for key, value in (where or {}).items() if value is not None}
+    low, high = _span(params.get("created"))
+    everything = store.rows.get(kind, {})
+    if among is None:
+        ids = store.scan(kind, given, before or after, before is not None, low or None, high if high < FOREVER else None)
     else:
-        page, more = ids[:limit], len(ids) > limit
-    return {"object": "list", "url": request.path, "has_more": more, "data": [rows[id] for id in page]}
+        ids = _beyond(kind, among, before or after, before is not None)
+    found = (everything[id] for id in ids)
+    fitting = (row for row in found if low <= row.get("created", low) <= high and (keep is None or keep(row)))
+    rows = list(islice(fitting, limit + 1))
+    page = rows[:limit]
+    if before is not None:
+        page.reverse()
+    return {"object": "list", "url": request.path, "has_more": len(rows) > limit, "data": page}
 
 
-def _cursor(kind: str, ids: list[str], id: str, param: str) -> int:
-    try:
-        return ids.index(id)
-    except ValueError:
-        raise absent(kind, id, param) from None
+def _beyond(kind: str, ids: Iterable[str], cursor: str | None, oldest_first: bool) -> Iterator[str]:
+    places = store.places.get(kind, {})
+    known = sorted((id for id in ids if store.get(kind, id)), key=places.__getitem__, reverse=not oldest_first)
+    here = places[cursor] if cursor is not None else -1 if oldest_first else len(places)
+    return (id for id in known if (places[id] > here if oldest_first else places[id] < here))
+
+
+def _span(created: Any) -> tuple[int, int]:
+    """Both ends included."""
+    if created is None:
+        return 0, FOREVER
+    span = created if isinstance(created, dict) else {"gte": created, "lte": created}
+    low = max(span.get("gte", 0), span.get("gt", -1) + 1)
+    return low, min(span.get("lte", FOREVER), span.get("lt", FOREVER + 1) - 1)
 
 
 def merge_metadata(obj: Row, given: Any) -> None:

@@ -11,7 +11,10 @@ import base64
 import binascii
 import os
 import socket
+import time
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 # every module with endpoints; importing one registers its routes
-from . import (  # noqa: F401  # noqa: F401
+from . import (  # noqa: F401
     API_VERSION,
     accounts,
     balances,
@@ -32,6 +35,7 @@ from . import (  # noqa: F401  # noqa: F401
     events,
     faults,
     idempotency,
+    limits,
     methods,
     pages,
     payment_intents,
@@ -51,6 +55,7 @@ Headers = list[tuple[str, str]]
 @dataclass
 class Settings:
     strict: bool = True
+    lock_wait: float = 2.0  # how long a request waits for another one on the same object before lock_timeout
 
 
 @dataclass
@@ -97,7 +102,7 @@ def read(method: str, path: str, query: str, headers: dict[str, str], body: byte
         else:
             request.raw = decode_form(query if method == "GET" or not body else body.decode())
         idempotency.refuse_bad_key(request, settings.strict)
-        faults.buckets.check(method, route.steps)
+        limits.windows.check(method, route.steps)
         return request, route
     except (msgspec.DecodeError, UnicodeDecodeError):
         error = invalid("The request body could not be read.")
@@ -122,7 +127,9 @@ def execute(request: Request, route: Route) -> Answer:
         if request.v2 and request.method == "GET":
             raw = {name: value for name, value in raw.items() if name != "page"}  # opaque, in next_page_url only
         request.params = route.check(raw, request.v2 and request.method != "GET")
-        body = msgspec.json.encode(expanded(request, route.handler(request)))
+        made = route.handler(request)
+        request.made = made.get("id")
+        body = msgspec.json.encode(expanded(request, made))
         status, stored, headers = 200, True, []
     except StripeError as error:
         status, stored, headers = error.status, error.stored, error.headers
@@ -141,18 +148,24 @@ def execute(request: Request, route: Route) -> Answer:
     return Answer(status, body, headers)
 
 
-def note(request: Request, answer: Answer, replayed: bool = False, fault: str | None = None) -> Answer:
+def note(request: Request, answer: Answer, replayed: str | None = None, fault: str | None = None) -> Answer:
+    """Into the log, and the headers that every answer has; `replayed` is the request that was answered first."""
     answer.headers += [("request-id", request.id), ("stripe-version", API_VERSION)]
     if request.key:
         answer.headers.append(("idempotency-key", request.key))
     if replayed:
         answer.headers.append(("idempotent-replayed", "true"))
     entry: dict[str, Any] = {"id": request.id, "method": request.method, "path": request.path, "params": request.raw}
-    entry |= {"idempotency_key": request.key, "status": answer.status, "replayed": replayed, "time": clock.exact()}
+    entry |= {"idempotency_key": request.key, "status": answer.status, "replayed": bool(replayed), "time": clock.exact()}
+    entry["ms"] = round((time.perf_counter() - request.began) * 1000, 1)
+    if replayed:
+        entry["original"] = replayed
+    if request.made:
+        entry["made"] = request.made
     if fault:
         entry["fault"] = fault
     if answer.status >= 400:
-        entry["error"] = answer.body.decode()[:600]
+        entry["error"] = answer.body.decode()[:2000]
     log.append(entry)
     return answer
 
@@ -163,6 +176,34 @@ def refused(request: Request, error: StripeError) -> Answer:
 
 class HungUp(Exception):
     """A fault wants the connection closed without an answer."""
+
+
+_locks: dict[str, asyncio.Lock] = {}
+
+
+@asynccontextmanager
+async def alone_with(thing: str | None) -> AsyncIterator[None]:
+    """One request at a time on one object; who waits too long is told so, and nothing was executed (S-13)."""
+    if thing is None:
+        yield
+        return
+    in_flight[thing] = in_flight.get(thing, 0) + 1
+    peak["per_object"] = max(peak.get("per_object", 0), in_flight[thing])
+    lock = _locks.setdefault(thing, asyncio.Lock())
+    try:
+        try:
+            async with asyncio.timeout(settings.lock_wait):
+                await lock.acquire()
+        except TimeoutError:
+            raise faults.lock_timeout() from None
+        try:
+            yield
+        finally:
+            lock.release()
+    finally:
+        in_flight[thing] -= 1
+        if not in_flight[thing]:
+            del in_flight[thing], _locks[thing]
 
 
 async def api(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -178,46 +219,42 @@ async def api(method: str, path: str, query: str, headers: dict[str, str], body:
     fault = faults.pick(method, path)
     kind = fault.kind if fault else None
     if kept is not None and kind not in ("hang", "drop_before", "drop_after", "delay"):
-        return note(request, Answer(kept["status"], kept["body"].encode(), []), replayed=True)
+        return note(request, Answer(kept["status"], kept["body"].encode(), []), replayed=kept["request"])
     held = request.key if request.key and method != "GET" else None
-    thing = "/".join(path.split("/")[:4]) if method == "POST" and request.ids else None
     if held:
         idempotency.in_use.add(held)
-    if thing:
-        in_flight[thing] = in_flight.get(thing, 0) + 1
-        peak["per_object"] = max(peak.get("per_object", 0), in_flight[thing])
     try:
-        if fault and kind == "delay":
-            await asyncio.sleep(fault.seconds)
         if fault and kind in ("hang", "drop_before"):
             if kind == "hang":
                 await asyncio.sleep(fault.seconds)
             note(request, Answer(0, b""), fault=kind)
             raise HungUp
-        if fault and kind in ("500_before", "429", "409", "lock_timeout"):
+        if fault and kind in faults.BEFORE:
             return note(request, refused(request, faults.refusal(fault)), fault=kind)
         if fault and kind == "decline":
             request.decline = fault.code
-        with store.lock:
-            if kept is not None:
-                answer = Answer(kept["status"], kept["body"].encode(), [])
-            else:
-                answer = execute(request, route)
-            if fault and kind == "500_after":
-                answer = refused(request, faults.refusal(fault))
-                idempotency.keep(request, 500, answer.body)
-                store.commit()
-        note(request, answer, replayed=kept is not None, fault=kind)
+        request.fault = kind if kind in faults.INSIDE else None
+        async with alone_with(request.ids[0] if method == "POST" and request.ids and kept is None else None):
+            if fault and kind == "delay":
+                await asyncio.sleep(fault.seconds)
+            with store.lock:
+                if kept is not None:
+                    answer = Answer(kept["status"], kept["body"].encode(), [])
+                else:
+                    answer = execute(request, route)
+                if fault and kind == "500_after":
+                    answer = refused(request, faults.refusal(fault))
+                    idempotency.keep(request, 500, answer.body)
+                    store.commit()
+        note(request, answer, replayed=kept["request"] if kept else None, fault=kind)
         if kind == "drop_after":
             raise HungUp
         return answer
+    except StripeError as error:
+        return note(request, refused(request, error), fault=kind)
     finally:
         if held:
             idempotency.in_use.discard(held)
-        if thing:
-            in_flight[thing] -= 1
-            if not in_flight[thing]:
-                del in_flight[thing]
 
 
 def hang_up(client: str) -> None:
@@ -229,8 +266,13 @@ def hang_up(client: str) -> None:
         numbers = list(range(3, 1024))
     for number in numbers:
         try:
-            copy = socket.socket(fileno=os.dup(number))
+            twin = os.dup(number)
         except OSError:
+            continue
+        try:
+            copy = socket.socket(fileno=twin)
+        except OSError:
+            os.close(twin)  # no socket; kept open, a few dozen drops would leave no number for the next connection
             continue
         with copy:
             try:
@@ -256,7 +298,7 @@ async def app(scope: Any, protocol: Any) -> None:
             with store.lock:
                 form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
                 query = dict(parse_qsl(scope.query_string, keep_blank_values=True))
-                status, more, html = pages.serve(method, path, query, form, headers.get("host", ""))
+                status, more, html = pages.serve(method, path, query, form, headers.get("host", ""), scope.client)
                 store.commit()
             answer = Answer(status, html.encode(), more, "text/html; charset=utf-8")
     except HungUp:

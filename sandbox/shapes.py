@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from stripe import ListObject, StripeObject
 from stripe._stripe_object import UntypedStripeObject
 
-from .errors import invalid
+from .errors import StripeError, invalid
 from .store import PREFIXES, Row, random_id, store
 
 CLASSES = {
@@ -45,8 +46,13 @@ METHOD_COMMON = {
     "allow_redisplay", "billing_details", "card", "created", "customer", "customer_account", "id", "livemode",
     "metadata", "object", "radar_options", "type",
 }  # fmt: skip
+KINDS_BY_HEAD: dict[str, list[str]] = {}
+for _kind, _prefix in PREFIXES.items():
+    KINDS_BY_HEAD.setdefault(_prefix.partition("_")[0], []).append(_kind)
 KIND_BY_CLASS = {path.rsplit(".", 1)[1]: kind for kind, path in CLASSES.items()}
 KIND_BY_CLASS.update(Account="v2.core.account", Session="checkout.session")
+
+FRESH: dict[str, Callable[[Row], Row]] = {}  # kinds that change by the clock alone
 
 _blanks: dict[str, Row] = {}
 _expandable: dict[str, set[str]] = {}
@@ -106,9 +112,9 @@ def blank(kind: str, id: str | None = "", **values: Any) -> Row:
 
 def any_object(id: str) -> Row | None:
     """Find an object by its id alone, for expansion of fields with several kinds behind them."""
-    for kind, prefix in PREFIXES.items():
-        if id.startswith(prefix) and (found := store.get(kind, id)) is not None:
-            return found
+    for kind in KINDS_BY_HEAD.get(id.partition("_")[0], ()):
+        if (found := store.get(kind, id)) is not None:
+            return FRESH[kind](found) if kind in FRESH else found
     return store.get("charge", id) if id.startswith("py_") else None
 
 
@@ -124,12 +130,11 @@ def expand(obj: Row, paths: list[str]) -> Row:
 
 def _expand(obj: Row, steps: list[str], path: str) -> Row:
     step, rest = steps[0], steps[1:]
-    refused = invalid(f"This property cannot be expanded ({path}).", "expand")
     kind = obj.get("object", "")
     copy = dict(obj)
     if kind == "list":
         if step != "data" or not rest:
-            raise refused
+            raise _no_expansion(path)
         copy["data"] = [_expand(item, rest, path) for item in obj["data"]]
         return copy
     if kind in CLASSES and kind not in _blanks:
@@ -151,4 +156,8 @@ def _expand(obj: Row, steps: list[str], path: str) -> Row:
     if rest and step in obj and (isinstance(value, dict) or value is None):
         copy[step] = value if value is None else _expand(value, rest, path)
         return copy
-    raise refused
+    raise _no_expansion(path)
+
+
+def _no_expansion(path: str) -> StripeError:
+    return invalid(f"This property cannot be expanded ({path}).", "expand")

@@ -6,10 +6,11 @@ records, undelivered webhooks, postings, timers, the clock. One lock covers ever
 
 from __future__ import annotations
 
-import base64
 import os
 import threading
-from collections.abc import Callable, Iterator
+from binascii import b2a_base64
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .journal import Journal
@@ -32,12 +33,14 @@ INDEXED = {
     "transfer": ("transfer_group", "destination", "source_transaction"),
     "transfer_reversal": ("transfer",),
     "dispute": ("charge", "payment_intent"),
+    "radar.early_fraud_warning": ("charge", "payment_intent"),
 }
+_LETTERS = bytes.maketrans(b"+/", b"xy")
 
 
 def random_id(prefix: str, length: int = 24) -> str:
     """Letters and digits; the two other signs of base64 become letters, which costs a trace of randomness only."""
-    return prefix + base64.b64encode(os.urandom(length), b"xy").decode()[:length]
+    return prefix + b2a_base64(os.urandom(length * 3 // 4 + 1), newline=False).translate(_LETTERS).decode()[:length]
 
 
 class Store:
@@ -51,7 +54,9 @@ class Store:
         self.rows: dict[str, dict[str, Row]] = {}
         self.order: dict[str, list[str]] = {}
         self.places: dict[str, dict[str, int]] = {}
-        self.index: dict[tuple[str, str, str], dict[str, None]] = {}
+        self.index: dict[tuple[str, str, str], list[int]] = {}  # places, in order; who moved on is left out by `scan`
+        self.newest: dict[str, list[Any]] = {}  # by place the latest `created` so far: bounds a look back in time
+        self.unsteady: set[str] = set()  # kinds whose `created` went back once, because the clock did
         self.dirty: dict[tuple[str, str], None] = {}
 
     def open(self, folder: str | None) -> None:
@@ -61,24 +66,45 @@ class Store:
         self.journal = Journal(folder)
         for kind, id, row in self.journal.replay():
             self._set(kind, id, row)
-        self.journal.compact((kind, id, row) for kind, rows in self.rows.items() for id, row in rows.items())
+        self.journal.compact(
+            (kind, id, rows[id]) for kind, rows in self.rows.items() for id in self.order[kind] if id in rows
+        )
 
     def _set(self, kind: str, id: str, row: Row | None) -> None:
         rows = self.rows.setdefault(kind, {})
         if row is None:
             rows.pop(id, None)
         else:
-            if id not in rows:
-                ids = self.order.setdefault(kind, [])
-                self.places.setdefault(kind, {})[id] = len(ids)
-                ids.append(id)
             rows[id] = row
+            place = self._place(kind, id, row)
             for field in INDEXED.get(kind, ()):
                 value = row.get(field)
                 if value is not None:
-                    self.index.setdefault((kind, field, value), {})[id] = None
+                    found = self.index.setdefault((kind, field, value), [])
+                    if not found or found[-1] < place:
+                        found.append(place)
+                    elif found[bisect_left(found, place)] != place:
+                        insort(found, place)
         for listener in self.listeners:
             listener(kind, id, row)
+
+    def _place(self, kind: str, id: str, row: Row) -> int:
+        """Its number among all that there ever were of its kind; a row that was dropped comes back to its place."""
+        places, ids = self.places.setdefault(kind, {}), self.order.setdefault(kind, [])
+        newest = self.newest.setdefault(kind, [])
+        place = places.get(id)
+        created = row.get("created", 0)
+        if place is None:
+            place = places[id] = len(ids)
+            ids.append(id)
+            if newest and created < newest[-1]:
+                self.unsteady.add(kind)
+            newest.append(max(newest[-1], created) if newest else created)
+        elif created != newest[place]:
+            self.unsteady.add(kind)
+            if created > newest[place]:
+                newest[place:] = [max(created, known) for known in newest[place:]]
+        return place
 
     def put(self, kind: str, row: Row, id: str | None = None) -> Row:
         """Add or change a row; call it again after changing one in place."""
@@ -99,14 +125,36 @@ class Store:
 
     def newest_first(self, kind: str, where: dict[str, Any]) -> list[str]:
         """Ids of the rows that match, newest first; by an index where one fits."""
-        rows, places = self.rows.get(kind, {}), self.places.get(kind, {})
+        return list(self.scan(kind, where))
+
+    def scan(
+        self,
+        kind: str,
+        where: dict[str, Any],
+        behind: str | None = None,
+        oldest_first: bool = False,
+        since: Any = None,
+        until: Any = None,
+    ) -> Iterator[str]:
+        """The same one by one, from behind this row, so that a page costs what is on it, however long the list is.
+
+        With `since` it ends where nothing older can have been created since then; with `until` it begins there, unless
+        the clock went back. The caller looks at each row's own time.
+        """
+        rows, ids = self.rows.get(kind, {}), self.order.get(kind, [])
         field = next((name for name in INDEXED.get(kind, ()) if name in where), None)
-        if field is None:
-            ids = reversed(self.order.get(kind, []))
-        else:
-            found = self.index.get((kind, field, where[field]), {})
-            ids = iter(sorted(found, key=lambda id: places[id], reverse=True))
-        return [id for id in ids if id in rows and all(rows[id].get(k) == v for k, v in where.items())]
+        order: Sequence[int] = range(len(ids)) if field is None else self.index.get((kind, field, where[field]), [])
+        place = self.places[kind][behind] if behind is not None else -1 if oldest_first else len(ids)
+        if until is not None and not oldest_first and kind not in self.unsteady:
+            place = min(place, bisect_right(self.newest.get(kind, []), until))
+        step, at = (1, bisect_right(order, place)) if oldest_first else (-1, bisect_left(order, place) - 1)
+        last = 0 if since is None else bisect_left(order, bisect_left(self.newest.get(kind, []), since))
+        at, end = max(at, last) if oldest_first else at, len(order)
+        while last <= at < end:
+            id = ids[order[at]]
+            if id in rows and all(rows[id].get(k) == v for k, v in where.items()):
+                yield id
+            at += step
 
     def commit(self) -> None:
         """Hand what changed to the operating system before anyone hears of it: kill -9 then loses nothing answered."""

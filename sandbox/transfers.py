@@ -52,7 +52,7 @@ def create(request: Request) -> Row:
     entry = books.transact(
         "transfer", -amount, currency, transfer["id"], until=until, description=params.get("description")
     )
-    books.post(currency, (books.PLATFORM, -amount), (account["id"], amount), why=transfer["id"])
+    books.post(currency, (books.PLATFORM, -amount), (account["id"], amount), why=transfer["id"], until=until)
     transfer["balance_transaction"] = entry["id"]
     store.put("transfer", transfer)
     webhooks.emit("transfer.created", transfer)

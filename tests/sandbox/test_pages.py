@@ -120,17 +120,3 @@ def test_onboarding_can_wait(backer, words):
     assert send(link.url, {"name": "C", "iban": "DE89370400440532013000"}).headers["location"] == flow["refresh_url"]
     read = backer.client.v2.core.accounts.retrieve(account.id, {"include": ["configuration.recipient"]})
     assert read.configuration.recipient.capabilities.stripe_balance.stripe_transfers.status == "restricted"
-
-
-def test_the_dashboard_shows_and_does(backer):
-    paid = backer.pays(backer.saves())
-    page = requests.get(backer.sandbox.url + "/?kind=charge")
-    assert paid.latest_charge in page.text and "/v1/payment_intents" in page.text and "TEST" in page.text
-    home = backer.sandbox.url + "/"
-    assert "Opened du_" in requests.post(home, {"do": "dispute", "charge": paid.latest_charge}).text
-    assert "Refused" in requests.post(home, {"do": "dispute", "charge": "ch_nothing"}).text
-    requests.post(home, {"do": "fault", "kind": "429", "match": "GET /v1/balance"})
-    assert backer.sandbox.get("faults")[0]["kind"] == "429"
-    requests.post(home, {"do": "clock", "hours": "1"})
-    assert 3599 < backer.sandbox.get("clock")["offset"] <= 3600
-    backer.sandbox.post("clock", offset=0)
