@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
-from flask import Flask, Response, flash, g, redirect, render_template, request, session, url_for
+from flask import Flask, Response, flash, g, has_request_context, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, user_logged_out
 from flask_security import Security, UserDatastore, signals
@@ -20,8 +20,8 @@ from werkzeug.datastructures import ImmutableMultiDict
 
 from config import ROOT
 from core import clock, policy
-from core.db import db, transaction
-from core.sessions import StoredSession, end_sessions
+from core.db import db, known_as, transaction
+from core.sessions import StoredSession, end_sessions, read_beside
 from core.web import safe_path
 from people import forms, hooks, sentences, services
 from people.models import Person, Role
@@ -75,6 +75,8 @@ class People(SQLAlchemyDatastore, UserDatastore):
 
     def find_user(self, case_insensitive: bool = False, **by: Any) -> Person | None:
         [(column, value)] = by.items()
+        if column == "fs_uniquifier" and (read := _read_with_session()) is not None and read.fs_uniquifier == value:
+            return known_as(Person, read)  # type: ignore[no-any-return]
         where = getattr(Person, column)
         if case_insensitive:
             return db.session.scalar(sa.select(Person).where(sa.func.lower(where) == sa.func.lower(value)))
@@ -85,6 +87,12 @@ class People(SQLAlchemyDatastore, UserDatastore):
 
     def create_user(self, **columns: Any) -> Person:
         return services.add_person(**columns)
+
+
+def _read_with_session() -> Any:
+    """The row of the person whom this browser's session belongs to, if there is one."""
+    read = getattr(session, "beside", None) if has_request_context() else None
+    return read if read is not None and read.id is not None else None
 
 
 class Outbox(MailUtil):
@@ -106,6 +114,7 @@ def init_app(app: Flask) -> None:
              {"memory_cost": 47_104, "time_cost": 2}
     app.config["SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS"] = {
         "argon2__type": "ID", "argon2__parallelism": 1, **{f"argon2__{key}": value for key, value in weight.items()}}
+    read_beside(Person.__table__)  # type: ignore[arg-type]
     app.config["SESSION_PROTECTION"] = None  # phones change their address; the id is secret, stored hashed, revocable
     app.config["REMEMBER_COOKIE_DURATION"] = timedelta(0)  # there is none (W-01): the session itself is remembered
     security = Security(

@@ -35,6 +35,9 @@ class Tab:
 page_shown: Hook[[Project, dict[str, Any]]] = Hook(
     "The public page is being made: rooms add what they know to the template's context.")
 steps_asked: Hook[[Project, list[Step]]] = Hook("The checklist is being made: rooms add their steps.")
+launch_asked: Hook[[Project]] = Hook(
+    "The creator wants to launch, and no transaction is open: rooms look again at what lies outside of the database, so "
+    "that the checklist tells the truth, and raise Unavailable when they cannot.")
 tabs_asked: Hook[[Project, Person, list[Tab]]] = Hook(
     "The strip of a work page is being made: rooms add the tabs that this person may open.")
 project_launched: Hook[[Project]] = Hook("A project went live, in this transaction.")

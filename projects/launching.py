@@ -10,7 +10,7 @@ from core.pages import touch
 from people.models import Person
 from projects.closing import CLOSING_LOCK
 from projects.deadlines import database_now, require_in_reach
-from projects.hooks import Step, project_cancelled, project_launched, steps_asked
+from projects.hooks import Step, launch_asked, project_cancelled, project_launched, steps_asked
 from projects.models import Faq, Project, ProjectState
 
 S = ProjectState
@@ -41,7 +41,8 @@ def add_steps(project: Project, steps: list[Step]) -> None:
 
 
 def launch(project: Project, by: Person) -> Project:
-    """Open the project for pledges. Goal, last day and fee are fixed from here on."""
+    """Open the project for pledges. Goal, last day, fee and reserve are fixed from here on."""
+    launch_asked.send(project)
     with transaction() as session:
         project = session.get_one(Project, project.id, with_for_update=True, populate_existing=True)
         if project.creator_id != by.id:
@@ -57,6 +58,7 @@ def launch(project: Project, by: Person) -> Project:
             raise BadInput(_("Choose the last day."), "day")
         require_in_reach(project.deadline, project.zone, None)
         project.fee_bp = current_app.config["PLATFORM_FEE_BP"]
+        project.reserve_bp = current_app.config["RESERVE_BP"]
         project.launched_at = database_now()
         for state in (S.SUBMITTED, S.APPROVED, S.LIVE):
             project.move(state, by_id=by.id, why="" if state is S.LIVE else "no review on this site")

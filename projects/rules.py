@@ -5,21 +5,25 @@ from typing import Any
 import sqlalchemy as sa
 from flask import g, has_request_context
 from flask_babel import gettext as _
-from sqlalchemy.orm import joinedload
 
-from core.db import db
+from core.db import db, fetch_one, known_by
 from core.errors import NotAllowed, NotFound
-from core.pages import PageVersion
+from core.media import Picture
 from core.policy import SignInFirst, rule
-from projects.models import MemberRole, Project, ProjectMember
+from people.models import Person
+from projects.models import Category, MemberRole, Project, ProjectMember, ProjectState, ProjectTotal
 
 _ONE = sa.select(Project).where(Project.slug == sa.bindparam("slug"))
 # Everything of the head of a public page, and the version that its pages are kept under, from one snapshot.
-_WHOLE = (sa.select(Project, PageVersion.version)
-          .outerjoin(PageVersion, PageVersion.topic == sa.literal("project:").concat(Project.slug))
-          .where(Project.slug == sa.bindparam("slug"))
-          .options(joinedload(Project.creator, innerjoin=True), joinedload(Project.picture),
-                   joinedload(Project.total)))
+_WHOLE = sa.text("""
+    SELECT p.id, p.slug, p.creator_id, p.state, p.title, p.blurb, p.story, p.category, p.place, p.picture_id, p.picture_alt,
+           p.goal, p.currency, p.deadline, p.zone, p.launched_at, p.closed_at, p.raised_at_close, p.backers_at_close,
+           c.name, c.handle, c.bio, c.picture_key, i.key, t.raised, t.backers, v.version
+      FROM project p JOIN person c ON c.id = p.creator_id JOIN project_total t ON t.project_id = p.id
+      LEFT JOIN picture i ON i.id = p.picture_id LEFT JOIN page_version v ON v.topic = 'project:' || p.slug
+     WHERE p.slug = :slug""")
+_HEAD = ("id", "slug", "creator_id", "title", "blurb", "story", "place", "picture_id", "picture_alt", "goal", "currency",
+         "deadline", "zone", "launched_at", "closed_at", "raised_at_close", "backers_at_close")
 
 
 def project_of(slug: str) -> Project:
@@ -32,10 +36,17 @@ def project_of(slug: str) -> Project:
 
 def whole_project(slug: str) -> tuple[Project, int]:
     """The project with its creator, picture and totals, and the version of its pages: one statement."""
-    row = db.session.execute(_WHOLE, {"slug": slug}).first()
+    row = fetch_one(_WHOLE, slug=slug)
     if row is None:
         raise NotFound(_("There is no project at this address."))
-    return row[0], row[1] or 0
+    creator = known_by(Person, {"id": row.creator_id, "name": row.name, "handle": row.handle, "bio": row.bio,
+                                "picture_key": row.picture_key})
+    picture = known_by(Picture, {"id": row.picture_id, "key": row.key}) if row.picture_id else None
+    total = known_by(ProjectTotal, {"project_id": row.id, "raised": row.raised, "backers": row.backers})
+    project: Project = known_by(Project, {
+        **{column: getattr(row, column) for column in _HEAD}, "state": ProjectState(row.state),
+        "category": Category(row.category) if row.category else None, "creator": creator, "picture": picture, "total": total})
+    return project, row.version or 0
 
 
 def role_of(person: Any, project: Project) -> str | None:
@@ -96,3 +107,11 @@ def own(person: Any, slug: str, **_rest: Any) -> Project:
 @rule("project:backers")
 def backers(person: Any, slug: str, **_rest: Any) -> Project:
     return _for_members(person, slug, ("creator", "organiser"))
+
+
+@rule("project:money")
+def money(person: Any, slug: str, **_rest: Any) -> Project:
+    """What came in, what it cost and what was paid out: for the creator and for staff; not for the team."""
+    if person.is_authenticated and person.is_staff:
+        return project_of(slug)
+    return own(person, slug)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,7 @@ from babel.dates import format_date
 
 from core.db import fetch_all
 from core.i18n import locale_name, show_money
-from core.media import Picture, picture_url
-from rewards.models import Reward, RewardTotal
+from rewards.models import Reward
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Offer:
         """Somebody holds or was promised one: from here on it is a promise."""
         return self.claimed > 0 or self.backers > 0
 
-    @property
+    @cached_property
     def price_text(self) -> str:
         return show_money(self.price, self.currency, exact=False)
 
@@ -60,25 +60,13 @@ class Offer:
     def delivery(self) -> str:
         return format_date(self.delivery_on, "MMMM y", locale=locale_name()) if self.delivery_on else ""
 
-    def picture_url(self, width: int = 800) -> str | None:
-        return picture_url(self.picture_key, width)
 
-    def as_tier(self) -> dict[str, Any]:
-        """As the macros `tier` and `tier_small` want it."""
-        return {"id": self.id, "title": self.title, "price": self.price_text, "description_lines": self.lines,
-                "picture_url": self.picture_url(), "picture_alt": self.picture_alt, "left": self.left,
-                "quantity": self.quantity, "backers": self.backers, "delivery": self.delivery,
-                "is_sold_out": self.is_gone, "is_scarce": self.is_scarce}
-
-
-_OFFERS = (
-    sa.select(Reward.id, Reward.title, Reward.description, Reward.price, sa.bindparam("currency", type_=sa.Text).label("currency"),
-              Reward.quantity, Reward.claimed, sa.func.coalesce(RewardTotal.backers, 0).label("backers"),
-              sa.func.coalesce(RewardTotal.raised, 0).label("raised"), Reward.delivery_on,
-              Picture.key.label("picture_key"), Reward.picture_alt)
-    .outerjoin(RewardTotal, RewardTotal.reward_id == Reward.id)
-    .outerjoin(Picture, Picture.id == Reward.picture_id)
-    .where(Reward.project_id == sa.bindparam("project_id")).order_by(Reward.position, Reward.price, Reward.id))
+_OFFERS = sa.text("""
+    SELECT r.id, r.title, r.description, r.price, CAST(:currency AS text) AS currency, r.quantity, r.claimed,
+           coalesce(t.backers, 0) AS backers, coalesce(t.raised, 0) AS raised, r.delivery_on, p.key AS picture_key,
+           r.picture_alt
+      FROM reward r LEFT JOIN reward_total t ON t.reward_id = r.id LEFT JOIN picture p ON p.id = r.picture_id
+     WHERE r.project_id = :project_id ORDER BY r.position, r.price, r.id""")
 
 
 def rewards_of(project: Any) -> list[Offer]:
