@@ -1,6 +1,7 @@
 """Saving a card: Stripe's form, and what came of it. Nothing is charged here."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 import structlog
 from flask_babel import gettext as _
 
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.errors import Unavailable
 from core.jobs import every
 from payments import gateway
@@ -19,68 +20,57 @@ log = structlog.get_logger()
 SESSION_MINUTES = 31  # Stripe keeps a session for 30 minutes at least; ours ends with the hold, by our own hand
 
 
-_CUSTOMER = sa.text("SELECT stripe_id FROM stripe_customer WHERE person_id = :person")
-# The open form of this subject, or a new row. A row without a session is one that a crash left: young ones are resumed
-# under the same key.
-_FORM = sa.text("""
-    WITH known AS (
-        SELECT id, url, created_at FROM card_setup
-         WHERE subject_id = :subject AND state = 'open' AND created_at > clock_now() - interval '30 minutes'
-         ORDER BY created_at DESC LIMIT 1),
-    made AS (
-        INSERT INTO card_setup (subject_id, project_id, person_id, currency)
-        SELECT :subject, :project, :person, :currency WHERE NOT EXISTS (
-               SELECT 1 FROM known WHERE url IS NOT NULL OR created_at >= clock_now() - interval '45 seconds')
-        RETURNING id, created_at)
-    SELECT id, url, created_at FROM known WHERE NOT EXISTS (SELECT 1 FROM made)
-    UNION ALL SELECT id, NULL, created_at FROM made""")
+# Our row for one visit to Stripe's form (0021_placing); it is committed before Stripe hears of it.
+_FORM = sa.text("SELECT form_id, form_url, form_at, customer_id FROM open_card_form(:subject, :project, :person, :currency)")
+_NEW_CUSTOMER = sa.text("""
+    INSERT INTO stripe_customer (person_id, stripe_id) VALUES (:person, :stripe) ON CONFLICT DO NOTHING""")
+_OPENED = sa.text("UPDATE card_setup SET session_id = :session, url = :url WHERE id = :id")
 
 
-def customer_of(person: Any) -> str:
-    """This person's id at Stripe, made on first use; the key is the person, so a crash makes no second one."""
-    person_id = sa.inspect(person).identity[0]  # known without reading the row anew after a commit
-    known = db.session.scalar(_CUSTOMER, {"person": person_id})
-    if known:
-        return str(known)
+@dataclass(frozen=True)
+class Form:
+    """That row: `url` when it is open already, `customer_id` when Stripe knows the person."""
+
+    id: UUID
+    url: str | None
+    created_at: datetime
+    customer_id: str | None
+
+
+def new_customer(person: Any, person_id: UUID) -> str:
+    """Tell Stripe of this person, once; the key is the person, so a crash makes no second one."""
     email, name = person.email, person.name
     made = gateway.create_customer(key=f"customer:{person_id}", email=email, name=name, person_id=str(person_id))
-    with transaction() as session:
-        session.execute(sa.text("""INSERT INTO stripe_customer (person_id, stripe_id) VALUES (:person, :stripe)
-                                   ON CONFLICT DO NOTHING"""), {"person": person_id, "stripe": made})
+    ask(_NEW_CUSTOMER, person=person_id, stripe=made)
     return made
 
 
 def open_card_form(*, subject_id: UUID, project_id: UUID, person: Any, currency: str, description: str, locale: str,
-                   return_url: str, cancel_url: str) -> str:
+                   return_url: str, cancel_url: str, form: Form | None = None) -> str:
     """The address of Stripe's form for this subject; the one already open, if there is one. Unavailable if Stripe is.
 
-    `return_url` gets `?session_id=` with what Stripe fills in.
+    `return_url` gets `?session_id=` with what Stripe fills in. `form` is our row, where it was made with the subject.
     """
+    person_id = sa.inspect(person).identity[0]  # known without reading the row anew after a commit
+    if form is None:
+        [row] = ask(_FORM, subject=subject_id, project=project_id, person=person_id, currency=currency)
+        form = Form(row.form_id, row.form_url, row.form_at, row.customer_id)
+    if form.url:
+        return form.url
     try:
-        return _open(subject_id=subject_id, project_id=project_id, person=person, currency=currency,
-                     description=description, locale=locale, return_url=return_url, cancel_url=cancel_url)
+        news = gateway.open_setup(
+            key=f"cs:{form.id}", customer_id=form.customer_id or new_customer(person, person_id), currency=currency,
+            subject_id=str(subject_id), project_id=str(project_id),
+            success_url=return_url + "?session_id={CHECKOUT_SESSION_ID}", cancel_url=cancel_url,
+            expires_at=form.created_at + timedelta(minutes=SESSION_MINUTES), description=description[:200], locale=locale)
     except gateway.Silence as error:
         log.warning("stripe is silent", call="checkout", code=error.code)
+        if isinstance(error, gateway.Resting):
+            raise Unavailable(_("The card form rests for a minute: Stripe did not answer lately. Your pledge is kept, and "
+                                "nothing was charged.")) from error
         raise Unavailable(_("The card form does not answer just now. Your pledge is kept; try again in a minute. "
                             "Nothing was charged.")) from error
-
-
-def _open(*, subject_id: UUID, project_id: UUID, person: Any, currency: str, description: str, locale: str,
-          return_url: str, cancel_url: str) -> str:
-    customer_id = customer_of(person)
-    with transaction() as session:
-        known = session.execute(_FORM, {"subject": subject_id, "project": project_id, "currency": currency,
-                                        "person": sa.inspect(person).identity[0]}).one()
-    if known.url:
-        return str(known.url)
-    news = gateway.open_setup(
-        key=f"cs:{known.id}", customer_id=customer_id, currency=currency, subject_id=str(subject_id),
-        project_id=str(project_id), success_url=return_url + "?session_id={CHECKOUT_SESSION_ID}",
-        cancel_url=cancel_url, expires_at=known.created_at + timedelta(minutes=SESSION_MINUTES),
-        description=description[:200], locale=locale)
-    with transaction() as session:
-        session.execute(sa.text("UPDATE card_setup SET session_id = :session, url = :url WHERE id = :id"),
-                        {"session": news.session_id, "url": news.url, "id": known.id})
+    ask(_OPENED, session=news.session_id, url=news.url, id=form.id)
     return news.url or cancel_url
 
 
@@ -131,7 +121,7 @@ def close_card_form(subject_id: UUID) -> bool:
     return setup is not None and setup.state is CardSetupState.COMPLETE
 
 
-@every(5, "payments:settle_open_cards")
+@every(5, "payments:settle_open_cards", lane="stripe")
 def settle_open_cards() -> int:
     """Ask Stripe about forms that are open for a while, so that a lost webhook costs seconds, not the pledge (S-22).
 

@@ -1,10 +1,10 @@
 """Taking money: one PaymentIntent per subject for life, every confirm written down before it is sent (S-30, S-31).
 
-The order is the safety: row, commit, create, commit its id and the attempt, confirm, `record_outcome`. Killed anywhere,
-the next run finds how far it came and goes on with the same keys.
+The order is the safety: row, commit, create, commit its id and the attempt, confirm, `record`. Killed anywhere, the next
+run finds how far it came and goes on with the same keys. What comes back goes through `payments.recording`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -12,14 +12,12 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 
-from core import money
 from core.crash import crashpoint
 from core.db import db, transaction
-from payments import gateway
-from payments.declines import decline_class
-from payments.hooks import payment_changed
-from payments.ledger import Account, post
+from payments import gateway, gateway_lists, safety
+from payments.caps import ALLOWED
 from payments.models import Payment, PaymentState
+from payments.recording import News, record, record_outcome
 
 log = structlog.get_logger()
 S = PaymentState
@@ -62,149 +60,168 @@ def open_payments(dues: Iterable[Due]) -> dict[UUID, UUID]:
     return {row.subject_id: row.id for row in rows}
 
 
+@dataclass
+class Step:
+    """One payment on its way: what to take, from which card, and how far it came."""
+
+    payment_id: UUID
+    payment_method_id: str
+    description: str
+    return_url: str | None = None  # the backer is here: confirm on-session
+    until: float = float("inf")  # by time.monotonic(): nothing is sent for it afterwards
+    is_automatic: bool = True  # our own try, not the backer's press or new card (S-36)
+    # As it was read
+    project_id: UUID | None = None
+    subject_id: UUID | None = None
+    amount: int = 0
+    currency: str = ""
+    customer: str = ""
+    stripe_id: str | None = None
+    attempts: int = 0
+    is_old: bool = False  # its first key may be forgotten as well
+    is_stale: bool = False  # an attempt without an answer whose key Stripe may have forgotten
+    number: int | None = None  # of the attempt that is under way, once it is committed
+
+
 _READ = sa.text("""
     SELECT p.id, p.project_id, p.subject_id, p.amount, p.currency, p.state, p.stripe_id, p.attempts, c.stripe_id AS customer,
-           a.number, a.payment_method_id, a.sent_at, a.answered_at, a.is_on_session, clock_timestamp() AS real_now
+           a.number, a.payment_method_id, a.sent_at, a.answered_at, a.is_on_session, clock_timestamp() AS real_now,
+           clock_now() - p.created_at AS age
       FROM payment p JOIN stripe_customer c ON c.person_id = p.person_id
       LEFT JOIN payment_attempt a ON a.payment_id = p.id AND a.number = p.attempts
-     WHERE p.id = :id""")
+     WHERE p.id = ANY(CAST(:ids AS uuid[]))""")
 
 
-def charge(payment_id: UUID, payment_method_id: str, description: str, return_url: str | None = None,
-           ) -> gateway.Outcome | None:
+def look_up(steps: Iterable[Step]) -> list[Step]:
+    """How far each came in earlier runs; what has succeeded is left out."""
+    wanted = {step.payment_id: step for step in steps}
+    found = []
+    for row in db.session.execute(_READ, {"ids": list(wanted)}):
+        if row.state == S.SUCCEEDED:
+            continue
+        step = wanted[row.id]
+        step.project_id, step.subject_id, step.customer = row.project_id, row.subject_id, row.customer
+        step.amount, step.currency, step.stripe_id, step.attempts = row.amount, row.currency, row.stripe_id, row.attempts
+        step.is_old = row.age > KEY_LIVES
+        # An attempt whose end became known by reading the intent needs no second look: the next try is a new one.
+        unanswered = row.number is not None and row.answered_at is None and row.state not in (S.FAILED, S.REQUIRES_ACTION)
+        step.is_stale = unanswered and row.real_now - row.sent_at > KEY_LIVES
+        if unanswered and row.is_on_session == bool(step.return_url):
+            step.number, step.payment_method_id = row.number, row.payment_method_id
+        found.append(step)
+    return found
+
+
+def charge(payment_id: UUID, payment_method_id: str, description: str, return_url: str | None = None, *,
+           automatic: bool = True) -> gateway.Outcome | None:
     """Take this payment from this card, or go on where an earlier run stopped; safe to repeat at any time.
 
-    Returns what Stripe said, already recorded; None when there was nothing to do. Silence passes on, recorded as
-    `unknown`: nobody may call that a failure (S-09).
+    Returns what Stripe said, already recorded; None when there was nothing to do, or nothing may be done with this card
+    any more (S-36). Silence passes on, recorded as `unknown`: nobody may call that a failure (S-09). Many at once:
+    `payments.stream`.
     """
-    known = db.session.execute(_READ, {"id": payment_id}).one()
-    if known.state == S.SUCCEEDED:
+    steps = look_up([Step(payment_id, payment_method_id, description, return_url,
+                          is_automatic=automatic and not return_url)])
+    if not steps:
         return None
-    stripe_id = known.stripe_id
-    if stripe_id is None:
-        crashpoint("before-create")
-        stripe_id = gateway.create_payment(
-            key=f"pi:{payment_id}", amount=known.amount, currency=known.currency, customer_id=known.customer,
-            subject_id=str(known.subject_id), project_id=str(known.project_id), description=description)
-        crashpoint("after-create")
-    # An attempt whose end became known by reading the intent needs no second look: the next try is a new one.
-    unanswered = known.number is not None and known.answered_at is None and known.state not in (
-        S.FAILED, S.REQUIRES_ACTION)
-    if unanswered and known.real_now - known.sent_at > KEY_LIVES:
-        outcome = gateway.read_payment(stripe_id)
-        if outcome.status not in ("requires_confirmation", "requires_payment_method") or outcome.code:
-            record_outcome(payment_id, outcome, number=known.number)
-            return outcome
-    if unanswered and known.is_on_session == bool(return_url):
-        number, method = known.number, known.payment_method_id
-    else:
-        method = payment_method_id
-        number = _begin_attempt(payment_id, stripe_id, method, on_session=bool(return_url))
-        if number is None:
+    step = steps[0]
+    if (known := create(step)) is not None:
+        record_outcome(payment_id, known, step.attempts)
+        return known
+    if step.number is None:
+        with transaction():
+            begin([step])
+        if step.number is None:
             return None
-    crashpoint("before-confirm")
     try:
-        outcome = gateway.confirm_payment(stripe_id, key=f"cf:{payment_id}:{number}", payment_method_id=method,
-                                          return_url=return_url)
+        outcome = confirm(step)
+    except gateway.Resting:
+        raise  # it was not sent
     except gateway.Silence:
-        _not_known(payment_id)
+        record([News(payment_id, None)])
         raise
-    crashpoint("after-confirm")
-    record_outcome(payment_id, outcome, number=number)
+    record_outcome(payment_id, outcome, step.number)
     crashpoint("after-outcome")
     return outcome
 
 
-_BEGIN = sa.text("""
-    WITH was AS (SELECT id, project_id, state, attempts FROM payment WHERE id = :id AND state <> 'succeeded' FOR UPDATE),
+def create(step: Step, *, is_paced: bool = False) -> gateway.Outcome | None:
+    """See that there is an intent. What it came to, when an old attempt of it turns out to have been answered (S-10)."""
+    safety.require_open()
+    if step.stripe_id is None and step.is_old:
+        step.stripe_id = _made_before(step)
+    if step.stripe_id is None:
+        crashpoint("before-create")
+        step.stripe_id = gateway.create_payment(
+            key=f"pi:{step.payment_id}", amount=step.amount, currency=step.currency, customer_id=step.customer,
+            subject_id=str(step.subject_id), project_id=str(step.project_id), description=step.description,
+            is_paced=is_paced)
+        crashpoint("after-create")
+    elif step.is_stale:
+        outcome = gateway.read_payment(step.stripe_id)
+        if outcome.status not in ("requires_confirmation", "requires_payment_method") or outcome.code:
+            return outcome
+    return None
+
+
+def _made_before(step: Step) -> str | None:
+    """The intent that an earlier run may have made without hearing of it: Stripe has forgotten its key, and would make
+    another one. Looked for in the list, which knows of it at once (S-10, S-11)."""
+    for page in gateway_lists.intents_of(step.customer):
+        for intent in page:
+            if intent.metadata.get("subject") == str(step.subject_id) and intent.status != "canceled" \
+                    and (intent.amount, intent.currency.upper()) == (step.amount, step.currency):
+                return intent.id
+    return None
+
+
+def confirm(step: Step, *, is_paced: bool = False) -> gateway.Outcome:
+    """Ask Stripe for the money; the attempt must be committed."""
+    assert step.stripe_id is not None and step.number is not None
+    safety.require_open()
+    crashpoint("before-confirm")
+    outcome = gateway.confirm_payment(
+        step.stripe_id, key=f"cf:{step.payment_id}:{step.number}", payment_method_id=step.payment_method_id,
+        return_url=step.return_url, is_paced=is_paced)
+    crashpoint("after-confirm")
+    return outcome
+
+
+_BEGIN = sa.text(f"""
+    WITH asked AS (
+        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:stripes AS text[]), CAST(:methods AS text[]),
+                             CAST(:seen AS int[]), CAST(:on_session AS boolean[]), CAST(:automatic AS boolean[]))
+                      AS s(id, stripe_id, method, seen, on_session, automatic)),
+    step AS (SELECT * FROM asked step WHERE {ALLOWED}),
+    was AS (
+        SELECT p.id, p.state FROM payment p JOIN step s ON s.id = p.id
+         WHERE p.state <> 'succeeded' AND p.attempts = s.seen ORDER BY p.id FOR NO KEY UPDATE OF p),
     now AS (
-        UPDATE payment p SET stripe_id = :stripe, state = 'confirming', attempts = p.attempts + 1, changed_at = clock_now()
-          FROM was WHERE p.id = was.id RETURNING p.id, p.project_id, p.attempts, was.state AS was),
+        UPDATE payment p SET stripe_id = s.stripe_id, state = 'confirming', attempts = p.attempts + 1, changed_at = clock_now()
+          FROM was JOIN step s USING (id) WHERE p.id = was.id
+        RETURNING p.id, p.project_id, p.attempts, s.method, s.on_session, s.automatic, was.state AS was),
     moved AS (
         INSERT INTO payment_move (payment_id, project_id, from_state, to_state)
         SELECT id, project_id, was, 'confirming' FROM now WHERE was <> 'confirming')
-    INSERT INTO payment_attempt (payment_id, project_id, number, payment_method_id, is_on_session, sent_at)
-    SELECT id, project_id, attempts, :method, :on_session, clock_timestamp() FROM now
-    RETURNING number""")
+    INSERT INTO payment_attempt (payment_id, project_id, number, payment_method_id, is_on_session, is_automatic, sent_at)
+    SELECT id, project_id, attempts, method, on_session, automatic, clock_timestamp() FROM now
+    RETURNING payment_id, number""")  # noqa: S608 -- a constant of ours
 
 
-def _begin_attempt(payment_id: UUID, stripe_id: str, method: str, *, on_session: bool) -> int | None:
-    """Commit the intent's id and the attempt before anything is confirmed; None when it succeeded meanwhile."""
-    with transaction() as session:
-        number = session.scalar(_BEGIN, {"id": payment_id, "stripe": stripe_id, "method": method,
-                                         "on_session": on_session})
-    return number
+def begin(steps: Sequence[Step]) -> None:
+    """Write the intents' ids and the attempts, to be committed before anything is confirmed.
 
-
-def _not_known(payment_id: UUID) -> None:
-    with transaction() as session:
-        payment = session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
-        if payment.can_move(S.UNKNOWN):
-            payment.move(S.UNKNOWN, why="no answer")
-
-
-_STATES = {
-    "succeeded": S.SUCCEEDED, "processing": S.PROCESSING, "requires_action": S.REQUIRES_ACTION,
-    "requires_payment_method": S.FAILED, "canceled": S.FAILED,
-}
-# Two workers on one payment (C-21): whoever reads that it is paid already did not do it.
-_ANSWERED = sa.text("""
-    UPDATE payment_attempt SET answered_at = clock_timestamp(), code = :code,
-           outcome = CASE WHEN :outcome = 'succeeded' AND EXISTS (
-                               SELECT 1 FROM payment_attempt WHERE payment_id = :payment AND outcome = 'succeeded')
-                          THEN 'superseded' ELSE CAST(:outcome AS text) END,
-           decline_code = :decline, advice_code = :advice, network_decline_code = :network
-     WHERE payment_id = :payment AND number = :number AND answered_at IS NULL""")
-
-
-def record_outcome(payment_id: UUID, outcome: gateway.Outcome, number: int | None = None) -> bool:
-    """The one door for news of a payment: reply, webhook and reconciliation; second news changes nothing.
-
-    Moves the payment, posts the ledger, tells the rooms above, all in one transaction. False when nothing changed.
+    A step gets no number when it succeeded meanwhile, or when somebody else began an attempt since it was looked up:
+    of two workers with one payment the late one loses (C-21). Nor when its card is dead or was tried too often (S-36).
     """
-    target = _STATES.get(outcome.status)
-    with transaction() as session:
-        payment = session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
-        if number is not None and target is not None:
-            session.execute(_ANSWERED, {
-                "payment": payment_id, "number": number, "outcome": outcome.status, "code": outcome.code,
-                "decline": outcome.decline_code, "advice": outcome.advice_code,
-                "network": outcome.network_decline_code})
-        if target is None or payment.state is target or not payment.can_move(target):
-            return False
-        moment = session.scalar(sa.text("SELECT clock_now()"))  # before anything changes, so that all is one UPDATE
-        if target is S.FAILED:
-            if number is None and payment.state in (S.CREATED, S.CONFIRMING, S.UNKNOWN) and not outcome.code:
-                return False  # an intent that nobody confirmed yet also says requires_payment_method
-            payment.decline_class = decline_class(outcome.code, outcome.decline_code, outcome.advice_code)
-        if target is S.SUCCEEDED:
-            if outcome.amount_received != payment.amount:
-                raise AssertionError(f"payment {payment_id}: {outcome.amount_received} came, not {payment.amount}")
-            payment.charge_id, payment.decline_class = outcome.charge_id, None
-        payment.stripe_id = payment.stripe_id or outcome.stripe_id
-        payment.changed_at = moment
-        payment.move(target, why=outcome.code or "")
-        session.flush()
-        if target is S.SUCCEEDED:
-            _book(payment, outcome.fee or 0)
-        payment_changed.send(payment)
-    return True
-
-
-def _book(payment: Payment, processing_fee: int) -> None:
-    """A charge in the books: the creator is owed it, less the platform's share and what Stripe keeps.
-
-    The shares are rounded half up and the creator has the rest, so that the parts are the whole (C-30).
-    """
-    fee = money.share(payment.amount, payment.fee_bp)
-    post("charge", payment.charge_id or payment.stripe_id or "", payment.currency, [
-        (Account.STRIPE_PENDING, payment.amount, "charge"),
-        (Account.CREATOR_PAYABLE, -payment.amount, "charge"),
-        (Account.CREATOR_PAYABLE, fee, "platform fee"),
-        (Account.PLATFORM_FEE, -fee, "platform fee"),
-        (Account.CREATOR_PAYABLE, processing_fee, "processing fee"),
-        (Account.STRIPE_PENDING, -processing_fee, "processing fee"),
-    ], project_id=payment.project_id, subject_id=payment.subject_id)
+    rows = db.session.execute(_BEGIN, {
+        "ids": [s.payment_id for s in steps], "stripes": [s.stripe_id for s in steps],
+        "methods": [s.payment_method_id for s in steps], "seen": [s.attempts for s in steps],
+        "on_session": [bool(s.return_url) for s in steps], "automatic": [s.is_automatic for s in steps]})
+    numbers = {row.payment_id: row.number for row in rows}
+    for step in steps:
+        step.number = numbers.get(step.payment_id)
+    crashpoint("within-attempt")
 
 
 def hear_of_payment(stripe_id: str) -> bool:

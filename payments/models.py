@@ -1,6 +1,5 @@
 """Money and nothing else: cards saved, payments, accounts paid out to, news from Stripe."""
 
-import enum
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -11,23 +10,7 @@ from sqlalchemy.orm import mapped_column
 
 from core.db import Base, Born, Id, Mapped, Serial, unchecked
 from core.states import Stateful
-
-
-class PaymentState(enum.StrEnum):
-    CREATED = "created"  # our row; perhaps an unconfirmed intent at Stripe
-    CONFIRMING = "confirming"  # a confirm is under way
-    PROCESSING = "processing"  # Stripe works on it (delayed methods)
-    REQUIRES_ACTION = "requires_action"  # the backer's bank wants to see the backer
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"  # refused; another attempt may follow on the same intent
-    UNKNOWN = "unknown"  # no answer came: neither yes nor no (S-09)
-
-
-class CardSetupState(enum.StrEnum):
-    OPEN = "open"
-    COMPLETE = "complete"
-    EXPIRED = "expired"
-
+from payments.states import CardSetupState, DisputeStatus, PaymentState, RefundState, TransferState
 
 S = PaymentState
 
@@ -48,6 +31,7 @@ class CardSetup(Base):
     __tablename__ = "card_setup"
     __table_args__ = (
         sa.Index("ix_card_setup_open", "created_at", postgresql_where=sa.text("state = 'open'")),
+        sa.Index("ix_card_setup_payment_method_id", "payment_method_id"),
     )
 
     id: Mapped[Id]
@@ -146,16 +130,6 @@ class PaymentAttempt(Base):
     network_decline_code: Mapped[str | None]
 
 
-class RefundState(enum.StrEnum):
-    CREATED = "created"  # our row; not sent yet
-    UNKNOWN = "unknown"  # sent, and no answer came
-    PENDING = "pending"  # Stripe works on it
-    REQUIRES_ACTION = "requires_action"  # the backer has to do something at their bank
-    SUCCEEDED = "succeeded"  # the money is on its way back
-    FAILED = "failed"  # it did not arrive: the debt to the backer is open again
-    CANCELED = "canceled"
-
-
 R = RefundState
 
 
@@ -213,13 +187,6 @@ class RefundMove(Base):
     why: Mapped[str] = mapped_column(server_default="")
 
 
-class TransferState(enum.StrEnum):
-    CREATED = "created"
-    UNKNOWN = "unknown"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"  # refused; it is tried again, for Stripe does not
-
-
 T = TransferState
 
 
@@ -235,20 +202,24 @@ class Transfer(Stateful, Base):
     __tablename__ = "transfer"
     __table_args__ = (sa.CheckConstraint("amount > 0", name="amount_positive"),
                       sa.UniqueConstraint("payment_id", "part"),
+                      sa.Index("ix_transfer_due", "project_id", "next_at", postgresql_where=sa.text(
+                          "state IN ('created', 'unknown', 'failed')")),
                       sa.Index("ix_transfer_open", "changed_at", postgresql_where=sa.text(
                           "state IN ('created', 'unknown', 'failed')")))
 
     id: Mapped[Id]
     payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payment.id"))
     project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), index=True)
-    part: Mapped[str] = mapped_column(server_default="share")  # share | reserve
+    part: Mapped[str] = mapped_column(server_default="share")  # share | reserve | rest-2, rest-3 … what came free later
     amount: Mapped[int]
     currency: Mapped[str]
     destination: Mapped[str]  # acct_…
     state: Mapped[TransferState] = mapped_column(default=T.CREATED, server_default="created")
     tries: Mapped[int] = mapped_column(sa.Integer, server_default="1")  # part of the key: a refusal is stored at Stripe
     stripe_id: Mapped[str | None] = mapped_column(unique=True)  # tr_…
-    failure: Mapped[str | None]
+    failure: Mapped[str | None]  # Stripe's code, or `called off`: this row is never sent again
+    sent_at: Mapped[datetime | None]  # when this try was first sent (S-10)
+    next_at: Mapped[datetime | None]  # a worker holds it, or it waits, until then
     created_at: Mapped[Born]
     changed_at: Mapped[Born]
 
@@ -293,23 +264,21 @@ class Reversal(Base):
     tries: Mapped[int] = mapped_column(sa.Integer, server_default="1")
     stripe_id: Mapped[str | None] = mapped_column(unique=True)  # trr_…
     failure: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+    next_at: Mapped[datetime | None]
     created_at: Mapped[Born]
     changed_at: Mapped[Born]
 
 
-class DisputeStatus(enum.StrEnum):
-    """As Stripe names them."""
+class PayoutRun(Base):
+    """The payout of one project: when to look again, and what it waits for."""
 
-    WARNING_NEEDS_RESPONSE = "warning_needs_response"
-    WARNING_UNDER_REVIEW = "warning_under_review"
-    WARNING_CLOSED = "warning_closed"
-    NEEDS_RESPONSE = "needs_response"
-    UNDER_REVIEW = "under_review"
-    WON = "won"
-    LOST = "lost"
-    PREVENTED = "prevented"
-    APPEAL_NEEDS_RESPONSE = "appeal_needs_response"
-    APPEAL_UNDER_REVIEW = "appeal_under_review"
+    __tablename__ = "payout_run"
+
+    project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), primary_key=True)
+    next_at: Mapped[Born]
+    run_at: Mapped[datetime | None]
+    why: Mapped[str] = mapped_column(server_default="")  # account | books | collecting | safe | empty: nothing in its way
 
 
 class Dispute(Base):
@@ -327,12 +296,14 @@ class Dispute(Base):
     fee: Mapped[int] = mapped_column(server_default="0")  # what Stripe takes for it, not given back
     status: Mapped[DisputeStatus]
     reason: Mapped[str] = mapped_column(server_default="")
-    is_withdrawn: Mapped[bool] = mapped_column(server_default=sa.false())  # Stripe holds the amount now
+    is_withdrawn: Mapped[bool] = mapped_column(server_default=sa.false())  # Stripe holds money of it now
+    held: Mapped[int] = mapped_column(server_default="0")  # how much: what was withdrawn less what was reinstated
     evidence_due_at: Mapped[datetime | None]
     evidence_sent_at: Mapped[datetime | None]
     opened_at: Mapped[Born]
     closed_at: Mapped[datetime | None]
     changed_at: Mapped[Born]
+    read_at: Mapped[datetime | None]  # when we began to ask Stripe for what stands here; older answers are stale
 
 
 class DisputeMove(Base):
@@ -348,6 +319,28 @@ class DisputeMove(Base):
     at: Mapped[Born]
     by_id: Mapped[UUID | None]
     why: Mapped[str] = mapped_column(server_default="")
+
+
+class DisputeAnswer(Base):
+    """What staff answer: evidence, or that the loss is accepted. Written before it is sent; its number is in the key."""
+
+    __tablename__ = "dispute_answer"
+    __table_args__ = (sa.UniqueConstraint("dispute_id", "number"),
+                      sa.Index("uq_dispute_answer_open", "dispute_id", unique=True,
+                               postgresql_where=sa.text("sent_at IS NULL AND refused_at IS NULL")))
+
+    id: Mapped[Id]
+    dispute_id: Mapped[UUID] = mapped_column(sa.ForeignKey("dispute.id"))
+    project_id: Mapped[UUID]
+    number: Mapped[int] = mapped_column(sa.Integer)
+    kind: Mapped[str]  # evidence | acceptance
+    texts: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
+    submissions: Mapped[int] = mapped_column(sa.Integer, server_default="0")  # that Stripe had counted before this one
+    by_id: Mapped[UUID | None]
+    asked_at: Mapped[Born]
+    sent_at: Mapped[datetime | None]  # Stripe has it
+    refused_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
 
 
 class FraudWarning(Base):

@@ -10,7 +10,7 @@ from core import clock
 from core.i18n import locale_name
 from core.policy import allow
 from core.web import csrf
-from payments import accounts, gateway, inbox
+from payments import accounts, gateway, inbox, owing
 from payments.forms import PayoutForm
 
 bp = Blueprint("payments", __name__)
@@ -41,19 +41,29 @@ def webhook() -> tuple[str, int]:
 
 
 @bp.get("/projects/<slug>/payouts")
-@allow("project:own")
+@allow("project:money")
 def payouts(slug: str) -> str:
     return _page(PayoutForm())
 
 
 def _page(form: PayoutForm) -> str:
-    account = accounts.account_of(current_user.id)
-    names = Locale.parse(locale_name()).territories
-    form.country.choices = sorted(((code, names[code]) for code in accounts.COUNTRIES), key=lambda pair: pair[1])
+    from payments.views_books import money_page
+
+    account = accounts.account_of(g.subject.creator_id)
+    _offer(form)
     if request.method == "GET":
         form.country.data = account.country if account else g.subject.country
-    return render_template("payments/payouts.html", project=g.subject, account=account, form=form,
-                           fee_bp=current_app.config["PLATFORM_FEE_BP"])
+    context = money_page(g.subject)
+    return render_template(
+        "payments/money.html" if context["known"] else "payments/payouts.html", project=g.subject, account=account,
+        form=form, fee_bp=current_app.config["PLATFORM_FEE_BP"], days=current_app.config["PAYOUT_DAYS"],
+        obstacle=accounts.obstacle(account, g.subject.currency), debts=owing.debts_of(g.subject.creator_id),
+        is_creator=current_user.id == g.subject.creator_id, **context)
+
+
+def _offer(form: PayoutForm) -> None:
+    names = Locale.parse(locale_name()).territories
+    form.country.choices = sorted(((code, names[code]) for code in accounts.countries()), key=lambda pair: pair[1])
 
 
 @bp.post("/projects/<slug>/payouts")
@@ -61,9 +71,11 @@ def _page(form: PayoutForm) -> str:
 def connect(slug: str) -> Response | tuple[str, int]:
     """Lead the creator to Stripe's own page; the link is made now and used at once."""
     form = PayoutForm()
-    names = set(accounts.COUNTRIES)
-    form.country.choices = [(code, code) for code in accounts.COUNTRIES]
-    if not form.validate_on_submit() or form.country.data not in names:
+    _offer(form)
+    account = accounts.account_of(current_user.id)
+    if account is not None:  # the country was told to Stripe and stays
+        form.country.choices, form.country.data = [(account.country, account.country)], account.country
+    if not form.validate_on_submit():
         form.country.errors = [_("Choose the country of the account that is paid out to.")]
         return _page(form), 422
     base = current_app.config["BASE_URL"]
