@@ -61,6 +61,7 @@ class Line:
     email: str
     reward: str | None
     brought: int
+    pledge_id: UUID
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def backers(project: Project, wanted: Wanted) -> list[Line]:
     """One page of the list."""
     where, values = _where(project, wanted)
     page = sa.text(f"""
-        SELECT p.number, p.state, p.amount, p.currency, p.pledged_at, b.name, b.email, w.title AS reward,
+        SELECT p.id, p.number, p.state, p.amount, p.currency, p.pledged_at, b.name, b.email, w.title AS reward,
                CASE WHEN {_LATEST} THEN (
                  SELECT count(*) FROM recruit r JOIN pledge q ON q.id = r.pledge_id
                   WHERE r.project_id = :project AND r.recruiter_id = p.backer_id AND q.state = ANY(:standing))
@@ -113,7 +114,7 @@ def backers(project: Project, wanted: Wanted) -> list[Line]:
          ORDER BY {SORTS[wanted.sort]}""")  # noqa: S608 -- pieces of ours only
     rows = fetch_all(page, **values, standing=_STANDING, offset=(wanted.page - 1) * PER_PAGE)
     return [Line(row.number, row.state, row.amount, row.currency, row.pledged_at, row.name, row.email, row.reward,
-                 row.brought) for row in rows]
+                 row.brought, row.id) for row in rows]
 
 
 def count(project: Project, wanted: Wanted, known: Summary) -> int:

@@ -18,6 +18,7 @@ from core.db import db
 from core.errors import BadInput
 from core.i18n import locale_name
 from core.policy import allow
+from payments import cases
 from projects.hooks import Tab
 from projects.models import Project
 from projects.rules import may_see_backers
@@ -42,9 +43,10 @@ def listed(slug: str) -> str | tuple[str, int]:
     if good and wanted.page > max(1, -(-found // PER_PAGE)):
         form.page.errors = [_("There is no page %(n)s here.", n=wanted.page)]
         good, found = False, 0
+    lines = queries.backers(project, wanted) if found else []
     page = render_template(
         "backers/list.html", project=project, known=known, form=form, wanted=wanted, found=found, good=good,
-        lines=queries.backers(project, wanted) if found else [], chips=_chips(known, wanted, good),
+        lines=lines, banks=cases.lines_of_subjects([line.pledge_id for line in lines]), chips=_chips(known, wanted, good),
         first=(wanted.page - 1) * PER_PAGE + 1, last=min(wanted.page * PER_PAGE, found), state_words=state_words(),
         export_form=ExportForm(), moment=_moment)
     return page if good else (page, 422)

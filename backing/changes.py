@@ -153,7 +153,7 @@ def _keep_the_goal(pledge: Pledge, less: int) -> None:
                         "as it is.", goal=money.show(project.goal, project.currency, exact=False)))
 
 
-@every(5, "backing:end_holds")
+@every(5, "backing:end_holds", lane="holds")
 def end_holds() -> int:
     """Free the stock of holds that are over: Stripe's form is closed first, so nobody types a card for nothing (S-24).
 

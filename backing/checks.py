@@ -13,9 +13,12 @@ def register_checks() -> None:
          WHERE r.quantity IS NOT NULL GROUP BY r.id HAVING r.claimed <> count(p.id)""")
     register("totals: counters and waiting changes are the sum of the standing pledges", f"""
         SELECT t.project_id FROM project_total t
-          LEFT JOIN (SELECT project_id, sum(amount) AS raised, count(*) AS backers,
-                            sum(amount) FILTER (WHERE state = 'collected') AS collected
-                       FROM pledge WHERE state IN {_COUNTED} GROUP BY 1) s USING (project_id)
+          LEFT JOIN (SELECT project_id, sum(pledge.amount) AS raised, count(*) AS backers,
+                            sum(pledge.amount - coalesce(r.returned, 0)) FILTER (WHERE state = 'collected') AS collected
+                       FROM pledge LEFT JOIN (SELECT payment_id, sum(amount) AS returned FROM refund
+                                               WHERE state = 'succeeded' AND duplicate_charge_id IS NULL GROUP BY 1) r
+                                   USING (payment_id)
+                      WHERE state IN {_COUNTED} GROUP BY 1) s USING (project_id)
           LEFT JOIN (SELECT project_id, sum(raised) AS raised, sum(backers) AS backers, sum(collected) AS collected
                        FROM pledge_delta GROUP BY 1) d USING (project_id)
          WHERE t.raised + coalesce(d.raised, 0) <> coalesce(s.raised, 0)
@@ -36,3 +39,8 @@ def register_checks() -> None:
         SELECT p.id FROM pledge p JOIN LATERAL (SELECT to_state FROM pledge_move m WHERE m.pledge_id = p.id
                                                  ORDER BY m.id DESC LIMIT 1) last ON true
          WHERE last.to_state <> p.state""")
+    register("a pledge is refunded when all of it went back, and only then", """
+        SELECT p.id FROM pledge p LEFT JOIN (SELECT payment_id, sum(amount) AS returned FROM refund
+                 WHERE state = 'succeeded' AND duplicate_charge_id IS NULL GROUP BY 1) r USING (payment_id)
+         WHERE (p.state = 'refunded' AND coalesce(r.returned, 0) <> p.amount)
+            OR (p.state <> 'refunded' AND r.returned = p.amount)""")

@@ -45,6 +45,16 @@ def follow_close(project: Project, funded: bool) -> None:
         db.session.execute(_LAPSE, {"project": project.id, "why": "the goal was not met"})
 
 
+_COLLECTING = sa.text("""
+    SELECT EXISTS (SELECT 1 FROM pledge WHERE project_id = :project AND state IN ('pledged', 'collecting', 'errored'))""")
+
+
+def hold_payout(project: Project, reasons: list[str]) -> None:
+    """Hooked to payments.payout_asked: not while pledges are being charged, or mended by their backers (S-64)."""
+    if db.session.scalar(_COLLECTING, {"project": project.id}):
+        reasons.append("collecting")
+
+
 def follow_cancel(project: Project) -> None:
     """Hooked to projects.project_cancelled, in its transaction: everybody is let go and told."""
     db.session.execute(_END_HOLDS, {"project": project.id})

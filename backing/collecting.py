@@ -4,24 +4,27 @@ A lease ends by itself, so a dead worker's pledges are taken over; the payment's
 the same charge as the first. Nothing is sent for a project that is not successful in a committed row (S-31).
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
 from flask import Flask, current_app
 
-from backing.placing import add_move, release
-from backing.totals import add_delta
+from backing.following import WAIT_AGAIN
+from backing.placing import add_move
+from backing.running import REQUESTS, is_running, pull_brake, watch_declines
 from core.crash import crashpoint
 from core.db import db, transaction
-from core.jobs import defer, every, task
+from core.jobs import defer, every, stopping, task
 from core.mail import post
-from payments import charging
-from payments.gateway import GatewayError, Silence
-from payments.models import Payment, PaymentState
+from payments import caps, charging
+from payments.charging import Step
+from payments.gateway import GatewayError, Outcome, Silence
+from payments.recording import News, write
+from payments.safety import MoneySafe
+from payments.stream import Stream
 
 log = structlog.get_logger()
 LEASE = 100  # pledges per lease
@@ -43,7 +46,7 @@ _LEASE = sa.text("""
     moved AS (
         INSERT INTO pledge_move (pledge_id, project_id, from_state, to_state)
         SELECT id, :project, 'pledged', 'collecting' FROM leased WHERE was = 'pledged')
-    SELECT l.*, c.payment_method_id, p.fee_bp, p.title
+    SELECT l.*, c.payment_method_id, c.dead_at IS NOT NULL AS is_dead, p.fee_bp, p.title
       FROM leased l JOIN project p ON p.id = :project JOIN card_setup c ON c.id = l.card_id""")
 _LINK = sa.text("""
     UPDATE pledge p SET payment_id = l.payment
@@ -51,18 +54,9 @@ _LINK = sa.text("""
      WHERE p.id = l.pledge AND p.payment_id IS NULL""")
 
 
-@dataclass(frozen=True)
-class Leased:
-    """One pledge to be charged by the holder of this lease."""
-
-    pledge_id: UUID
-    payment_id: UUID
-    payment_method_id: str
-    description: str
-
-
-def lease(project_id: UUID, n: int = LEASE) -> list[Leased]:
+def lease(project_id: UUID, n: int = LEASE) -> list[Step]:
     """Take up to `n` pledges of a successful project; each gets its one payment row in the same transaction."""
+    until = time.monotonic() + LEASE_SECONDS
     with transaction() as session:
         rows = session.execute(_LEASE, {"project": project_id, "n": n, "seconds": LEASE_SECONDS}).all()
         if not rows:
@@ -70,45 +64,89 @@ def lease(project_id: UUID, n: int = LEASE) -> list[Leased]:
         payments = charging.open_payments([
             charging.Due(row.id, project_id, row.backer_id, row.amount, row.currency, row.fee_bp) for row in rows])
         session.execute(_LINK, {"pledges": [row.id for row in rows], "payments": [payments[row.id] for row in rows]})
-    return [Leased(row.id, payments[row.id], row.payment_method_id, row.title) for row in rows]
+        # A card that died while its pledge waited is not asked for money: its backer is asked for another (S-26).
+        if dead := [row for row in rows if row.is_dead]:
+            write([News(payments[row.id], Outcome("", "requires_payment_method", code="payment_method_gone")) for row in dead])
+        crashpoint("within-lease")
+    return [Step(payments[row.id], row.payment_method_id, row.title, until=until) for row in rows if not row.is_dead]
 
 
-def collect(one: Leased) -> None:
+def collect(one: Step) -> None:
     """Charge one leased pledge. Silence leaves it to the next lease: the outcome is unknown, not bad (S-09)."""
     try:
-        charging.charge(one.payment_id, one.payment_method_id, one.description)
+        charging.charge(one.payment_id, one.payment_method_id, one.description, automatic=one.is_automatic)
     except Silence:
-        log.warning("no answer", pledge=str(one.pledge_id))
+        log.warning("no answer", payment=str(one.payment_id))
     except GatewayError as error:
-        # Our own mistake or an account's: not the backer's card. The lease ends and it is tried again.
-        log.error("charge refused as a request", pledge=str(one.pledge_id), code=error.code, status=error.status)
+        pause_for(one, error)
 
 
 def run_collection(project_id: UUID, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Collect until nothing is left to lease; returns how many were tried. Any number may run at once."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    tried = 0
+    per_second = app.config["STRIPE_RATE"]
+    most = max(8, min(LEASE, per_second * 10)) if per_second else LEASE  # what can be charged while a lease lasts
 
-    def work(one: Leased) -> None:
-        with app.app_context():
-            try:
-                collect(one)
-            except Exception:  # a bug with one pledge must not keep the others waiting; its lease brings it back
-                log.exception("not collected", pledge=str(one.pledge_id))
-            finally:
-                db.session.remove()
+    def take() -> list[Step]:
+        watch_declines()
+        while (steps := lease(project_id, most)) == [] and _has_more(project_id):
+            pass  # all cards of this lease were dead
+        crashpoint("after-lease")
+        return steps
 
-    with ThreadPoolExecutor(app.config["COLLECT_CONCURRENCY"], thread_name_prefix="collect") as pool:
-        while not should_stop():
-            batch = lease(project_id)
-            crashpoint("after-lease")
-            if not batch:
-                break
-            for future in [pool.submit(work, one) for one in batch]:
-                future.result()
-            tried += len(batch)
+    looked = 0.0
+
+    def stop() -> bool:
+        """Told to stop; or paused meanwhile, at which we look once a second."""
+        nonlocal looked
+        if should_stop():
+            return True
+        if time.monotonic() - looked < 1:
+            return False
+        looked = time.monotonic()
+        watch_declines()
+        return not is_running(project_id)
+
+    stream = Stream(app, take, pause_for, stop)
+    tried = stream.run()
+    _give_back(stream.left)
+    watch_declines()
     finish_run(project_id)
     return tried
+
+
+def _has_more(project_id: UUID) -> bool:
+    """Whether another lease would find something."""
+    more = db.session.scalar(sa.text("""
+        SELECT EXISTS (SELECT 1 FROM pledge WHERE project_id = :project AND state = 'pledged')
+           AND EXISTS (SELECT 1 FROM project WHERE id = :project AND state = 'successful')
+           AND EXISTS (SELECT 1 FROM collection_run WHERE project_id = :project AND state = 'running')"""),
+        {"project": project_id})
+    db.session.rollback()
+    return bool(more)
+
+
+def _give_back(steps: Sequence[Step]) -> None:
+    """What was leased and not sent is free for the next worker at once; a lease that ended may be another's already."""
+    now = time.monotonic()
+    if ours := [step.payment_id for step in steps if now < step.until]:
+        with transaction() as session:
+            session.execute(sa.text("UPDATE pledge SET leased_until = NULL WHERE payment_id = ANY(CAST(:ids AS uuid[])) "
+                                    "AND state = 'collecting'"), {"ids": ours})
+
+
+def pause_for(step: Step, error: GatewayError) -> None:
+    """Stripe calls our request wrong, or our account: nobody's card is the matter. Stop the run and tell staff (S-35).
+
+    In money-safe mode nothing was asked: the run goes on by itself when staff release it.
+    """
+    log.error("collection stopped: no matter of the card", payment=str(step.payment_id), code=error.code,
+              status=error.status, param=error.param, message=str(error))
+    with transaction() as session:
+        session.execute(WAIT_AGAIN, {"payments": [step.payment_id]})
+        project_id = session.scalar(sa.text("SELECT project_id FROM payment WHERE id = :id"), {"id": step.payment_id})
+        if project_id is not None and not isinstance(error, MoneySafe):
+            pull_brake(project_id, REQUESTS, code=error.code or str(error.status or ""))
 
 
 def finish_run(project_id: UUID) -> bool:
@@ -126,7 +164,7 @@ def finish_run(project_id: UUID) -> bool:
 
 @task("backing:run_collection", queue="money")
 def run_collection_job(project_id: str) -> None:
-    run_collection(UUID(project_id))
+    run_collection(UUID(project_id), stopping)
 
 
 @every(15, "backing:watch_runs")
@@ -143,60 +181,42 @@ def watch_runs() -> int:
             defer("backing:run_collection", project_id=str(project_id))
         left = session.scalars(sa.text("""
             SELECT p.id FROM pledge p JOIN collection_run r ON r.project_id = p.project_id AND r.state = 'done'
-             WHERE p.state = 'collecting' AND p.leased_until < clock_timestamp() LIMIT 100""")).all()
+             WHERE p.state = 'collecting' AND coalesce(p.leased_until, '-infinity') < clock_timestamp()
+             LIMIT 100""")).all()
         for pledge_id in left:
             defer("backing:collect_pledge", pledge_id=str(pledge_id))
     return len(waiting) + len(left)
 
 
-_NEWS = sa.text("""
-    WITH before AS (SELECT id, state FROM pledge WHERE payment_id = :payment FOR UPDATE),
-    now AS (
-        UPDATE pledge p SET state = CAST(:state AS text), leased_until = NULL,
-               collected_at = CASE WHEN CAST(:state AS text) = 'collected' THEN clock_now() ELSE collected_at END,
-               fix_until = CASE WHEN CAST(:state AS text) = 'errored' THEN coalesce(fix_until, clock_now() + make_interval(days => :days))
-                                ELSE fix_until END
-          FROM before WHERE p.id = before.id AND before.state = ANY(CAST(:was AS text[]))
-        RETURNING p.id, p.project_id, p.reward_id, p.amount, before.state AS was),
-    moved AS (
-        INSERT INTO pledge_move (pledge_id, project_id, from_state, to_state, why)
-        SELECT id, project_id, was, CAST(:state AS text), :why FROM now)
-    SELECT id, project_id, reward_id, amount FROM now""")
+_LEASE_ONE = sa.text(f"""
+    WITH due AS (
+        SELECT p.id, p.state FROM pledge p
+          JOIN LATERAL (SELECT payment_method_id AS method, CAST(:automatic AS boolean) AS automatic
+                          FROM card_setup WHERE id = p.card_id) step ON true
+         WHERE p.id = :id
+           AND ((p.state = 'errored' AND {caps.ALLOWED})
+                OR (p.state = 'collecting' AND coalesce(p.leased_until, '-infinity') < clock_timestamp()))
+           AND NOT (:automatic AND EXISTS (
+                SELECT 1 FROM collection_run r WHERE r.project_id = p.project_id AND r.state = 'paused'))
+           FOR UPDATE OF p)
+    UPDATE pledge p SET state = 'collecting', fence = fence + 1, retry_at = NULL,
+           leased_until = clock_timestamp() + make_interval(secs => :seconds)
+      FROM due WHERE p.id = due.id
+    RETURNING p.id, p.project_id, p.payment_id, p.card_id, due.state AS was""")  # noqa: S608 -- a constant of ours
+_NOT_BEGUN = sa.text("""
+    WITH back AS (
+        UPDATE pledge g SET state = 'errored', leased_until = NULL FROM payment y
+         WHERE y.id = :payment AND y.state IN ('failed', 'requires_action') AND g.payment_id = y.id
+           AND g.state = 'collecting' AND g.fix_until IS NOT NULL RETURNING g.id, g.project_id)
+    INSERT INTO pledge_move (pledge_id, project_id, from_state, to_state, why)
+    SELECT id, project_id, 'collecting', 'errored', 'not tried' FROM back""")
 
 
-def follow_payment(payment: Payment) -> None:
-    """Hooked to payments.payment_changed, in its transaction: the pledge follows the money."""
-    if payment.state is PaymentState.SUCCEEDED:
-        _settle(payment, "collected", ["collecting", "errored"])
-    elif payment.state in (PaymentState.FAILED, PaymentState.REQUIRES_ACTION):
-        _settle(payment, "errored", ["collecting"])
-
-
-def _settle(payment: Payment, state: str, was: list[str]) -> None:
-    row = db.session.execute(_NEWS, {"state": state, "payment": payment.id, "was": was, "why": payment.decline_class or "",
-                                     "days": current_app.config["FIX_DAYS"]}).first()
-    if row is None:
-        return
-    if state == "collected":
-        add_delta(row.project_id, row.reward_id, collected=row.amount)
-        post("backing/collected", pledge_id=row.id)
-    else:
-        post("backing/card_problem", dedupe=str(payment.attempts), pledge_id=row.id)
-
-
-def collect_one(pledge_id: UUID) -> bool:
-    """Try one pledge again with the card it has now: an errored one, or one whose worker died; False if there is
-    nothing to try."""
+def collect_one(pledge_id: UUID, automatic: bool = True) -> bool:
+    """Try one pledge again with the card it has now: an errored one, or one whose worker died. False if there is nothing
+    to try, if this card may not be tried any more (S-36), or if it is our own wish and the run is paused."""
     with transaction() as session:
-        row = session.execute(sa.text("""
-            WITH due AS (
-                SELECT id, state FROM pledge WHERE id = :id
-                   AND (state = 'errored' OR (state = 'collecting' AND leased_until < clock_timestamp())) FOR UPDATE)
-            UPDATE pledge p SET state = 'collecting', fence = fence + 1,
-                   leased_until = clock_timestamp() + make_interval(secs => :seconds)
-              FROM due WHERE p.id = due.id
-            RETURNING p.id, p.project_id, p.payment_id, p.card_id, due.state AS was"""),
-            {"id": pledge_id, "seconds": LEASE_SECONDS}).first()
+        row = session.execute(_LEASE_ONE, {"id": pledge_id, "seconds": LEASE_SECONDS, "automatic": automatic}).first()
         if row is None:
             return False
         if row.was == "errored":
@@ -204,13 +224,15 @@ def collect_one(pledge_id: UUID) -> bool:
         method, title = session.execute(sa.text("""
             SELECT c.payment_method_id, p.title FROM card_setup c, project p WHERE c.id = :card AND p.id = :project"""),
             {"card": row.card_id, "project": row.project_id}).one()
-    collect(Leased(row.id, row.payment_id, method, title))
+    collect(Step(row.payment_id, method, title, is_automatic=automatic))
+    with transaction() as session:  # nothing was begun: its card died, or its tries were used up, in the meantime
+        session.execute(_NOT_BEGUN, {"payment": row.payment_id})
     return True
 
 
 @task("backing:collect_pledge", queue="money")
-def collect_pledge_job(pledge_id: str) -> None:
-    collect_one(UUID(pledge_id))
+def collect_pledge_job(pledge_id: str, automatic: bool = True) -> None:
+    collect_one(UUID(pledge_id), automatic)
 
 
 def progress(project_id: UUID) -> dict[str, int]:
@@ -219,27 +241,3 @@ def progress(project_id: UUID) -> dict[str, int]:
         SELECT state, count(*) FROM pledge WHERE project_id = :project AND number IS NOT NULL GROUP BY state"""),
         {"project": project_id})
     return {state: int(count) for state, count in rows}
-
-
-def drop(pledge_id: UUID, why: str) -> bool:
-    """errored → dropped: the time to mend it is over; its stock goes back and its sum no longer counts.
-
-    The intent is called off at Stripe first, so that a late yes of the bank cannot charge somebody who was let go.
-    """
-    payment_id = db.session.scalar(sa.text("SELECT payment_id FROM pledge WHERE id = :id AND state = 'errored'"),
-                                   {"id": pledge_id})
-    db.session.rollback()
-    if payment_id and not charging.call_off(payment_id):
-        return False
-    with transaction() as session:
-        row = session.execute(sa.text("""
-            UPDATE pledge SET state = 'dropped' WHERE id = :id AND state = 'errored'
-            RETURNING id, project_id, reward_id, amount"""), {"id": pledge_id}).first()
-        if row is None:
-            return False
-        add_move(row.id, row.project_id, "errored", "dropped", None, why)
-        add_delta(row.project_id, row.reward_id, backers=-1, raised=-row.amount)
-        post("backing/dropped", pledge_id=row.id)
-        session.flush()
-        release(row.reward_id)
-    return True

@@ -31,7 +31,7 @@ def follow_card(setup: CardSetup) -> None:
         pledge_changed.send(pledge)
     elif pledge.state in (S.ERRORED, S.COLLECTING):
         pledge.card_id = setup.id
-        defer("backing:collect_pledge", pledge_id=str(pledge.id))
+        defer("backing:collect_pledge", pledge_id=str(pledge.id), automatic=False)
 
 
 def _confirm(pledge: Pledge, setup: CardSetup) -> None:

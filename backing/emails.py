@@ -6,6 +6,8 @@ from uuid import UUID
 from flask import current_app, url_for
 from flask_babel import force_locale
 
+from backing.expiring import ends_too_soon
+from backing.fix_words import errored_words
 from backing.hooks import pledge_shown
 from backing.models import Pledge, PledgeState
 from backing.queries import lines_of, pledge_of
@@ -32,7 +34,7 @@ def _letter(pledge_id: str, *states: PledgeState) -> Letter | None:
             "pledge_url": base + url_for("backing.show", pledge_id=pledge.id),
             "mend_url": base + url_for("backing.payment", pledge_id=pledge.id),
             "project_url": base + url_for("projects.show", slug=pledge.project.slug),
-            "picture": _picture(pledge), "lang": locale,
+            "picture": _picture(pledge), "lang": locale, "fix": errored_words(pledge),
         }
     return Letter(pledge.backer.email, pledge.backer.name, locale, context)
 
@@ -70,6 +72,12 @@ def collected(pledge_id: str) -> Letter | None:
 @author("backing/card_problem")
 def card_problem(pledge_id: str) -> Letter | None:
     return _letter(pledge_id, S.ERRORED)
+
+
+@author("backing/card_expires")
+def card_expires(pledge_id: str) -> Letter | None:
+    letter = _letter(pledge_id, S.PLEDGED)
+    return letter if letter and ends_too_soon(letter.context["pledge"]) else None
 
 
 @author("backing/dropped")

@@ -19,11 +19,15 @@ CHIPS = (0, 5, 10, 25)  # whole units of the currency
 class PledgeForm(FlaskForm):
     """`reward` is `<id>:<price seen>` or empty; `other` wins over the chips of `bonus`."""
 
+    class Meta(FlaskForm.Meta):
+        csrf = False  # the token is asked for before any view (core.web); no second one is made for an answer without page
+
     reward = RadioField(_("Reward"), validate_choice=False)
     bonus = RadioField(_("Bonus"), validate_choice=False, default="0")
     other = StringField(_("Another amount"), [Length(max=20)])
-    token = HiddenField()
-    amount = StringField(validators=[Length(max=20)])  # the whole amount, where a program sends it
+    # No label: nobody sees these two, and WTForms would look one up in its own catalogue, read anew for each request.
+    token = HiddenField("")
+    amount = StringField("", [Length(max=20)])  # the whole amount, where a program sends it
 
     def __init__(self, offers: list[Offer], currency: str, **kwargs: Any):
         super().__init__(**kwargs)
@@ -97,7 +101,7 @@ class PledgeForm(FlaskForm):
 class ChangeForm(PledgeForm):
     """The same, for the version of the pledge that was looked at."""
 
-    version = IntegerField(validators=[InputRequired()])
+    version = IntegerField("", [InputRequired()])
 
 
 class CancelForm(FlaskForm):

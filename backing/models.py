@@ -47,7 +47,7 @@ class Pledge(Stateful, Base):
         S.CANCELLED: set(),
         S.LAPSED: set(),
         S.DROPPED: set(),
-        S.REFUNDED: set(),
+        S.REFUNDED: {S.COLLECTED},  # a bank sent the refund back: what was paid is here again (S-66)
     }
     __tablename__ = "pledge"
     __table_args__ = (
@@ -147,6 +147,28 @@ class PledgeLine(Base):
     amount: Mapped[int]  # for the whole quantity
 
 
+class Consent(Base):
+    """What a backer agreed to when they went to save a card: so much, for this, not before then (S-23). Only ever added.
+
+    The network is truncated and the browser hashed: enough to show a bank that it was the same person, no more.
+    """
+
+    __tablename__ = "consent"
+
+    id: Mapped[Serial]
+    pledge_id: Mapped[UUID] = mapped_column(sa.ForeignKey("pledge.id"), index=True)
+    project_id: Mapped[UUID]
+    text_version: Mapped[str]  # of consenting.TEXTS
+    locale: Mapped[str]
+    project: Mapped[str]  # its title then
+    amount: Mapped[int]  # the most that may be charged
+    currency: Mapped[str]
+    charge_from: Mapped[datetime]  # on or after
+    network: Mapped[str]  # 203.0.113.0/24
+    browser: Mapped[str]  # SHA-256 of what it called itself
+    given_at: Mapped[Born]
+
+
 class PledgeDelta(Base):
     """What a pledge changed in the totals, waiting to be rolled up: added by the pledge, removed by the roll-up."""
 
@@ -184,5 +206,25 @@ class CollectionRun(Base):
     state: Mapped[RunState] = mapped_column(server_default="running")
     started_at: Mapped[Born]
     finished_at: Mapped[datetime | None]
-    why: Mapped[str] = mapped_column(server_default="")  # it is paused, in a word: staff | declines | requests | safe-mode
+    why: Mapped[str] = mapped_column(server_default="")  # it is paused, in a word: staff | declines | requests
     paused_at: Mapped[datetime | None]
+    resumed_at: Mapped[datetime | None]  # what failed before then no longer counts against it (S-38)
+
+
+class RefundRun(Base):
+    """Refunding everybody of a project: payment after payment, resumable anywhere."""
+
+    __tablename__ = "refund_run"
+    __table_args__ = (sa.Index("uq_refund_run_open", "project_id", unique=True,
+                               postgresql_where=sa.text("finished_at IS NULL")),)
+
+    id: Mapped[Id]
+    project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), index=True)
+    reason: Mapped[str]
+    note: Mapped[str] = mapped_column(server_default="")
+    by_id: Mapped[UUID | None]
+    last_payment_id: Mapped[UUID | None]  # everything up to here was looked at, in the order of ids
+    asked: Mapped[int] = mapped_column(sa.Integer, server_default="0")
+    skipped: Mapped[int] = mapped_column(sa.Integer, server_default="0")  # disputed: their banks decide
+    started_at: Mapped[Born]
+    finished_at: Mapped[datetime | None]

@@ -1,7 +1,8 @@
-"""Placing a pledge: two reads, one INSERT, and for a limited reward one guarded UPDATE last before COMMIT.
+"""Placing a pledge: one read that its sentences are made from, and one function of the database that does it or nothing.
 
-Nothing shared is written for an unlimited reward, and no work happens between the stock's UPDATE and the COMMIT, since
-its row is a queue that every buyer of this reward stands in (C-04, measured in performance.md A2).
+Nothing shared is written for an unlimited reward. A limited one's stock is a guarded UPDATE last before COMMIT, with not
+even a round trip in between, since its row is a queue that every buyer of this reward stands in (C-04, measured in
+performance.md A2 and A3).
 """
 
 from dataclasses import dataclass
@@ -9,15 +10,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from backing.models import PledgeState
+from backing.queries import Seen
 from core import money
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.errors import BadInput, Refusal
+from payments.cards import Form
 from projects.closing import CLOSING_LOCK, PLEDGING_LOCK
 
 # One lock for whoever adds to a project's sum (shared) and whoever decides or lowers it (exclusive); in memory, so that
@@ -58,89 +62,81 @@ class Placed:
     held_until: datetime
     amount: int
     is_new: bool
+    form: Form | None = None  # where the card is typed, made with the pledge
 
 
 _LOOK = sa.text("""
     SELECT p.state, p.deadline > clock_now() AS is_open, p.currency, p.creator_id,
-           r.id AS reward_id, r.title, r.price, r.quantity IS NOT NULL AS is_limited,
+           r.id AS reward_id, r.title, r.price,
            (SELECT count(*) FROM pledge h WHERE h.backer_id = :backer AND h.state = 'held'
                AND h.project_id <> :project) AS holds
       FROM project p LEFT JOIN reward r ON r.id = :reward AND r.project_id = p.id
      WHERE p.id = :project""")
 
+# One function of the database (0021_placing): a project's lock, what was looked at once more, the pledge with its lines,
+# its move and its card form, and the stock.
 _PLACE = sa.text("""
-    WITH made AS (
-        INSERT INTO pledge (project_id, backer_id, reward_id, amount, bonus, currency, token, ref, source, locale,
-                            placed_at, held_until)
-        SELECT :project, :backer, :reward, :amount, :bonus, :currency, :token, :ref, :source, :locale,
-               t.now, t.now + make_interval(mins => :minutes) FROM (SELECT clock_now() AS now) t
-        ON CONFLICT (backer_id, token) DO NOTHING
-        RETURNING id, held_until, placed_at),
-    lines AS (
-        INSERT INTO pledge_line (pledge_id, project_id, kind, reward_id, title, amount)
-        SELECT made.id, :project, line.kind, line.reward_id, line.title, line.amount
-          FROM made, (VALUES ('reward', CAST(:reward AS uuid), CAST(:title AS text), CAST(:price AS bigint)),
-                             ('bonus', NULL, '', CAST(:bonus AS bigint))) AS line(kind, reward_id, title, amount)
-         WHERE line.amount > 0),
-    moved AS (
-        INSERT INTO pledge_move (pledge_id, project_id, to_state, at, by_id)
-        SELECT id, :project, 'held', placed_at, :backer FROM made)
-    SELECT id, held_until FROM made""")
+    SELECT outcome, pledge_id, held_until, form_id, form_url, form_at, customer_id FROM place_pledge(
+           :project, :backer, :reward, :price, :bonus, :currency, :token, :ref, :source, :locale, :minutes, :most_holds,
+           :is_replacing)""")
 
 _CLAIM = sa.text("UPDATE reward SET claimed = claimed + 1 WHERE id = :reward AND claimed < quantity RETURNING claimed")
 _RELEASE = sa.text("UPDATE reward SET claimed = claimed - 1 WHERE id = :reward AND quantity IS NOT NULL")
+PATIENCE = 5  # times that a choice is judged anew, because what it was judged by changed in between
 
 
-def place_pledge(choice: Choice) -> Placed:
+def place_pledge(choice: Choice, seen: Seen | None = None) -> Placed:
     """Hold a pledge and its reward for some minutes while the card is typed; all of it or nothing.
 
-    Raises SoldOut, AlreadyBacking, BadInput or Refusal, each with its sentence. The same form twice is the same pledge.
+    `seen` is what the caller has just read of project and reward. Raises SoldOut, AlreadyBacking, BadInput or Refusal,
+    each with its sentence. The same form twice is the same pledge.
     """
     replacing = reclaimed = False
-    while True:
+    for _attempt in range(PATIENCE):
+        seen = seen or _look(choice)
+        price = check_choice(seen, choice)
+        assert seen is not None
         try:
-            return _place(choice, replacing)
-        except SoldOut:
-            # Holds that ended but were not swept yet: their stock is free (C-08).
-            if reclaimed or not _reclaim(choice.reward_id):
-                raise
-            reclaimed = True
+            made = _place(choice, seen, price, replacing)
         except IntegrityError as error:
             if "uq_pledge_active" not in str(error.orig):
                 raise
             if replacing:
                 raise _already(choice) from None
             replacing = True
-
-
-def _place(choice: Choice, replacing: bool = False) -> Placed:
-    with transaction() as session:
-        session.execute(SHARE_PROJECT, {"project": choice.project_id})
-        seen = session.execute(_LOOK, {"project": choice.project_id, "reward": choice.reward_id,
-                                       "backer": choice.backer_id}).first()
-        price = check_choice(seen, choice)
-        assert seen is not None
-        amount = price + choice.bonus
-        old_reward = _let_go_of_hold(choice) if replacing else None
-        made = session.execute(_PLACE, {
-            "project": choice.project_id, "backer": choice.backer_id, "reward": choice.reward_id, "amount": amount,
-            "bonus": choice.bonus, "currency": seen.currency, "token": choice.token, "ref": choice.ref,
-            "source": choice.source, "locale": choice.locale, "title": seen.title or "", "price": price,
-            "minutes": current_app.config["HOLD_MINUTES"]}).first()
-        if made is None:
-            return _same_form(choice)
-        new_reward = choice.reward_id if seen.is_limited else None
-        # In the order of their ids, so that two who swap crosswise never wait in a ring (C-10).
-        for reward_id in sorted(filter(None, {old_reward} ^ {new_reward})):
-            if reward_id == old_reward:
-                release(reward_id)
-            elif session.execute(_CLAIM, {"reward": reward_id}).first() is None:
+            continue
+        except DBAPIError as error:
+            if not isinstance(error.orig, psycopg.errors.NoDataFound):
+                raise
+            # Holds that ended but were not swept yet: their stock is free (C-08).
+            if reclaimed or not _reclaim(choice.reward_id):
                 raise SoldOut(_("“%(title)s” has just gone to somebody else. Choose another reward; what you typed is "
-                                "still here.", title=seen.title), "reward")
-    return Placed(made.id, made.held_until, amount, True)
+                                "still here.", title=seen.title), "reward") from None
+            reclaimed = True
+            continue
+        if made.outcome == "placed":
+            return Placed(made.pledge_id, made.held_until, price + choice.bonus, True,
+                          Form(made.form_id, made.form_url, made.form_at, made.customer_id))
+        if made.outcome == "repeated":
+            return _same_form(choice)
+        seen = None
+    raise Refusal(_("Something changed in the meantime. Send the form again."))
 
 
-def check_choice(seen: Any, choice: Choice) -> int:
+def _look(choice: Choice) -> Seen | None:
+    rows = ask(_LOOK, project=choice.project_id, reward=choice.reward_id, backer=choice.backer_id)
+    return Seen(*rows[0]) if rows else None
+
+
+def _place(choice: Choice, seen: Seen, price: int, replacing: bool) -> Any:
+    [made] = ask(_PLACE, project=choice.project_id, backer=choice.backer_id, reward=choice.reward_id, price=price,
+                 bonus=choice.bonus, currency=seen.currency, token=choice.token, ref=choice.ref, source=choice.source,
+                 locale=choice.locale, minutes=current_app.config["HOLD_MINUTES"],
+                 most_holds=current_app.config["MAX_HOLDS"], is_replacing=replacing)
+    return made
+
+
+def check_choice(seen: Seen | None, choice: Choice) -> int:
     """The reward's price (0 for none) if this choice may be made now; the refusal's sentence otherwise."""
     if seen is None or seen.state != "live":
         raise Refusal(_("This project does not take pledges now. Nothing was charged."))
@@ -191,19 +187,6 @@ def _already(choice: Choice) -> Refusal:
         return Refusal(_("Something changed in the meantime. Send the form again."))
     return AlreadyBacking(_("You already stand behind this project. Change that pledge instead of making a second "
                             "one."), row.id, PledgeState(row.state))
-
-
-def _let_go_of_hold(choice: Choice) -> UUID | None:
-    """A new choice replaces this backer's own hold, in the same transaction: if the new one fails, the old one stays
-    (C-07). Returns the reward whose stock it held."""
-    row = db.session.execute(sa.text("""
-        UPDATE pledge SET state = 'cancelled', cancel_reason = 'replaced'
-         WHERE project_id = :project AND backer_id = :backer AND state = 'held'
-        RETURNING id, reward_id"""), {"project": choice.project_id, "backer": choice.backer_id}).first()
-    if row is None:
-        return None
-    add_move(row.id, choice.project_id, "held", "cancelled", choice.backer_id, "replaced by a new choice")
-    return row.reward_id  # type: ignore[no-any-return]
 
 
 def _reclaim(reward_id: UUID | None) -> int:

@@ -9,6 +9,7 @@ from babel.numbers import get_currency_symbol
 from flask import Flask
 from flask_babel import gettext as _
 
+from backing.expiring import ends_too_soon
 from backing.models import Pledge, PledgeState
 from core import clock, money
 from core.i18n import locale_name, show_day, show_moment
@@ -88,6 +89,6 @@ def next_line(pledge: Pledge) -> str:
 
 def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
-        clock_time=clock_time, seconds_left=seconds_left, smallest_text=smallest_text, steps_ahead=steps_ahead, next_line=next_line,
+        clock_time=clock_time, card_ends_too_soon=ends_too_soon, seconds_left=seconds_left, smallest_text=smallest_text, steps_ahead=steps_ahead, next_line=next_line,
         currency_exponent=money.exponent, currency_sign=lambda code: get_currency_symbol(code, locale_name()))
     app.jinja_env.filters.update(veiled=veiled, month=month)

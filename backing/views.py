@@ -10,23 +10,27 @@ from sqlalchemy.exc import DBAPIError
 
 from backing import changes, fixing
 from backing.changes import Change, cancel_pledge, change_pledge
+from backing.consenting import give_consent
 from backing.forms import CancelForm, ChangeForm, PledgeForm
 from backing.hooks import backing_asked, pledge_shown
 from backing.models import Pledge, PledgeState
 from backing.placing import AlreadyBacking, Choice, SoldOut, place_pledge
-from backing.queries import active_pledge, lines_of, offers_of, pledges_of
+from backing.queries import Offering, active_pledge, lines_of, offers_of, pledges_of
+from backing.refund_queries import refunds_of
 from core import money
 from core.db import db
 from core.errors import BadInput, Refusal
 from core.i18n import locale_name
 from core.policy import allow
-from payments import cards
+from payments import cards, cases
 from payments.gateway import GatewayError
 from projects.models import Project
+from projects.rules import whole_project
 
 bp = Blueprint("backing", __name__)
 log = structlog.get_logger()
 S = PledgeState
+RETURN = "/card/return"  # behind a pledge's own address; where Stripe leads back to
 
 
 @bp.get("/projects/<slug>/pledge")
@@ -46,51 +50,58 @@ def place(slug: str) -> str | Response:
 
 
 @bp.post("/projects/<slug>/pledge")
-@allow("project:pledge")
+@allow("project:send-pledge")
 def send(slug: str) -> str | Response | tuple[str, int]:
     """Hold the reward and lead to Stripe's form; every refusal comes back beside its field with all that was typed."""
-    project: Project = g.subject
-    form = PledgeForm(offers_of(project), project.currency)
+    offering: Offering = g.subject
+    person = current_user._get_current_object()
+    form = PledgeForm(offering.offers, offering.currency)
     if not form.validate_on_submit():
-        return _form_page(project, form), 422
+        return _form_page(whole_project(slug)[0], form), 422
     if "preview" in request.form:
-        return _form_page(project, form)
-    if current_user.confirmed_at is None:
+        return _form_page(whole_project(slug)[0], form)
+    if person.confirmed_at is None:
         form.reward.errors = [_("Confirm your e-mail address first: the link is in your mailbox.")]
-        return _form_page(project, form), 409
+        return _form_page(whole_project(slug)[0], form), 409
     asked: dict[str, Any] = {"ref": None, "source": "direct"}
-    backing_asked.send(current_user, project, asked)
-    choice = Choice(project.id, current_user.id, form.chosen.id if form.chosen else None, form.extra, form.token_id,
+    backing_asked.send(person, offering, asked)
+    choice = Choice(offering.id, person.id, form.chosen.id if form.chosen else None, form.extra, form.token_id,
                     asked["ref"], asked["source"], locale_name(), form.seen_price)
-    currency, title = project.currency, project.title  # now: after the commit they would be read anew
     try:
-        placed = place_pledge(choice)
+        placed = place_pledge(choice, offering.seen(form.chosen))
     except AlreadyBacking as refusal:
         flash(refusal.sentence, "message")
         return redirect(url_for("backing.show", pledge_id=refusal.pledge_id), 303)  # type: ignore[return-value]
     except (BadInput, SoldOut) as refusal:
         db.session.rollback()
+        project = whole_project(slug)[0]
         form.offers = offers_of(project)  # the stock has changed since
         (form.other if refusal.field == "bonus" else form.reward).errors = [refusal.sentence]
         return _form_page(project, form), refusal.status
-    return _to_card_form(placed.pledge_id, choice.project_id, currency, title)
+    return _to_card_form(placed.pledge_id, offering.id, offering.currency, offering.title, placed.form)
 
 
-def _to_card_form(pledge_id: Any, project_id: Any, currency: str, title: str) -> Response:
-    base = current_app.config["BASE_URL"]
+def _to_card_form(pledge_id: Any, project_id: Any, currency: str, title: str, form: cards.Form | None = None) -> Response:
+    page = url_for("backing.show", pledge_id=pledge_id)
+    here = current_app.config["BASE_URL"] + page
+    _consent(pledge_id)
     try:
         url = cards.open_card_form(
-            subject_id=pledge_id, project_id=project_id, person=current_user._get_current_object(), currency=currency, description=title,
-            locale=locale_name(), return_url=base + url_for("backing.card_returned", pledge_id=pledge_id),
-            cancel_url=base + url_for("backing.show", pledge_id=pledge_id))
+            subject_id=pledge_id, project_id=project_id, person=current_user._get_current_object(), currency=currency,
+            description=title, locale=locale_name(), return_url=here + RETURN, cancel_url=here, form=form)
     except Refusal as refusal:
         flash(refusal.sentence, "error")
-        url = url_for("backing.show", pledge_id=pledge_id)
+        url = page
     except GatewayError as error:
         log.error("card form refused", code=error.code, status=error.status)
         flash(_("The card form could not be opened. Your pledge is kept and nothing was charged; try again."), "error")
-        url = url_for("backing.show", pledge_id=pledge_id)
+        url = page
     return redirect(url, 303)  # type: ignore[return-value]
+
+
+def _consent(pledge_id: Any) -> None:
+    """What was agreed to, before the card's form opens or as the sum changes (S-23)."""
+    give_consent(pledge_id, request.remote_addr, request.user_agent.string, locale_name())
 
 
 def _form_page(project: Project, form: PledgeForm, mine: Pledge | None = None) -> str:
@@ -120,6 +131,8 @@ def show(pledge_id: Any) -> str:
     context: dict[str, Any] = {}
     pledge_shown.send(pledge, context)
     return render_template("backing/pledge.html", pledge=pledge, project=pledge.project, lines=lines_of(pledge),
+                           refunds=refunds_of(pledge) if pledge.state in (S.COLLECTED, S.REFUNDED) else [],
+                           banks=cases.lines_of_subjects([pledge.id]).get(pledge.id, []) if pledge.payment_id else [],
                            fresh="new" in request.args, **context)
 
 
@@ -139,7 +152,7 @@ def card(pledge_id: Any) -> Response:
     return _to_card_form(pledge.id, pledge.project_id, pledge.currency, pledge.project.title)
 
 
-@bp.get("/pledges/<uuid:pledge_id>/card/return")
+@bp.get("/pledges/<uuid:pledge_id>" + RETURN)
 @allow("pledge:own")
 def card_returned(pledge_id: Any) -> Response:
     """Back from Stripe. The address proves nothing: what counts is what Stripe says of the session (S-21).
@@ -195,6 +208,7 @@ def send_change(pledge_id: Any) -> str | Response | tuple[str, int]:
     try:
         change_pledge(pledge_id, Change(form.chosen.id if form.chosen else None, form.extra, form.version.data or 0),
                       current_user.id)
+        _consent(pledge_id)
     except Refusal as refusal:
         db.session.rollback()
         (form.other if refusal.field == "bonus" else form.reward).errors = [refusal.sentence]

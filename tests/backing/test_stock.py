@@ -1,6 +1,7 @@
 """C-01 to C-14: a limited reward is never sold once too often, and never refused once too early."""
 
 import ast
+import re
 import threading
 import time
 import uuid
@@ -413,5 +414,5 @@ def test_no_line_of_code_talks_to_stripe_inside_a_transaction():
         for block in ast.walk(ast.parse(path.read_text())):
             if isinstance(block, ast.With) and any("transaction()" in ast.unparse(item) for item in block.items):
                 found += [f"{path.name}:{call.lineno}" for line in block.body for call in ast.walk(line)
-                          if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("gateway.")]
+                          if isinstance(call, ast.Call) and re.match(r"gateway\.[a-z]", ast.unparse(call.func))]
     assert found == []
