@@ -12,7 +12,9 @@ from bench.ground import Ground
 from bench.measure import Broken, Figure
 from bench.pages import pages
 from bench.pledges import placing, pledge_http
+from bench.reconciling import reconciliation
 from bench.replay import exports, replay
+from bench.webhooks import intake
 
 Bench = Callable[[Ground, list[str]], Iterator[Figure]]
 # What is measured together, in this order.
@@ -23,6 +25,8 @@ BENCHES: list[tuple[tuple[str, ...], Bench]] = [
     (("replay",), lambda ground, _names: replay(ground)),
     (("export-csv", "export-xlsx", "export-memory"), exports),
     (("collect-free", "collect-paced"), collection),
+    (("reconcile",), lambda ground, _names: iter([reconciliation(ground)])),
+    (("webhook",), lambda ground, _names: iter([intake(ground)])),
 ]
 
 

@@ -62,7 +62,7 @@ def due(ground: Ground, n: int) -> uuid.UUID:
 
 def collection(ground: Ground, names: list[str]) -> Iterator[Figure]:
     sandbox = ground.start_sandbox()
-    paced_n, free_n = int(PACE * max(SECONDS * 2, 4)), int(200 * max(SECONDS, 1.5))
+    paced_n, free_n = int(PACE * max(SECONDS * 4, 8)), int(300 * max(SECONDS, 1.5))
     ground.db.execute("CREATE TABLE bench_card (n bigint PRIMARY KEY, method text NOT NULL)")
     ground.clean()
     open_doors(ground, sandbox, max(paced_n, free_n))

@@ -1,6 +1,7 @@
 """[page-warm] and [page-cold]: a project's page for visitors without a session."""
 
 import http.client
+import re
 from collections.abc import Iterator
 
 from bench.ground import HOST, Ground, backer_id
@@ -24,13 +25,16 @@ def make_page(ground: Ground) -> tuple[str, bytes, int]:
     ground.db.execute("INSERT INTO page_version (topic) VALUES (%s) ON CONFLICT DO NOTHING", [f"project:{slug}"])
     ground.db.execute("VACUUM ANALYZE")
     port = ground.serve("bench.served:ours()")
+    return slug, fetch(port, f"/projects/{slug}"), port
+
+
+def fetch(port: int, path: str) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("GET", f"/projects/{slug}", headers={"Host": HOST})
+    connection.request("GET", path, headers={"Host": HOST})
     answer = connection.getresponse()
-    body = answer.read()
     if answer.status != 200:
-        raise RuntimeError(f"the page answers {answer.status}")
-    return slug, body, port
+        raise RuntimeError(f"{path} answers {answer.status}")
+    return answer.read()
 
 
 def get(path: str) -> bytes:
@@ -54,10 +58,19 @@ def pages(ground: Ground, names: list[str]) -> Iterator[Figure]:
                       notes=[f"{size}; limit: bare Flask, ready bytes after one SELECT"])
     if "page-cold" in names:
         cold = ground.serve("bench.served:ours()", BENCH_COLD="1")
+        same_page(fetch(cold, f"/projects/{slug}"), fetch(bare, f"/page/{slug}"))
         ours, limit = job(cold, f"/projects/{slug}"), job(bare, f"/page/{slug}")
         warm_up(ours, limit)
         yield compare("page-cold", "requests/s", 0.8, lambda: rate(limit), lambda: rate(ours),
                       notes=[f"{size}; limit: bare Flask + Jinja, five ORM SELECTs"])
+
+
+def same_page(ours: bytes, limit: bytes) -> None:
+    """The limit's page is as long as ours and shows the same rows: rewards, news and questions."""
+    rows = [re.compile(rb"<article(?: class=\"(?:tier|update-item)\"| id=|><h3>)"), re.compile(rb"<details(?: class=\"faq\")?><summary>")]
+    counts = [[len(row.findall(page)) for row in rows] for page in (ours, limit)]
+    if len(ours) != len(limit) or counts[0] != counts[1]:
+        raise RuntimeError(f"two different pages: {len(ours)} and {len(limit)} bytes, {counts} rows")
 
 
 def warm_up(*jobs: Job) -> None:

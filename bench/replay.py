@@ -61,7 +61,7 @@ def replay(ground: Ground) -> Iterator[Figure]:
 
 def limit_rate(ground: Ground) -> float:
     project, _, (reward,) = ground.project([(2_500, None)])
-    return pgbench(ground, place_script(project, reward, is_limited=False), 4, 2)[0]
+    return pgbench(ground, place_script(project, reward), 4, 2)[0]
 
 
 def check(ground: Ground, project: uuid.UUID, rewards: list[uuid.UUID], backed: int) -> list[int]:

@@ -143,7 +143,39 @@ def export(app: Any, *, project: str, kind: str, to: str, **_: Any) -> dict[str,
     return {"seconds": took, "mb": (peak - idle) / 2**20, "size": Path(to).stat().st_size}
 
 
-ORDERS: dict[str, Callable[..., dict[str, Any]]] = {"place": place, "back": back, "collect": collect, "export": export}
+def reconcile(app: Any, **_: Any) -> dict[str, Any]:
+    """Compare everything, as at night, and say how much memory that took over what was there before."""
+    import psutil
+
+    from payments import reconciling
+
+    me = psutil.Process()
+    idle = peak = me.memory_info().rss
+    over = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not over.wait(0.02):
+            peak = max(peak, me.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        with app.app_context():
+            start, busy = time.perf_counter(), time.process_time()
+            report = reconciling.reconcile(full=True)
+            took, busy = time.perf_counter() - start, time.process_time() - busy
+            db.session.remove()
+    finally:
+        over.set()
+        watcher.join()
+    assert report is not None
+    return {"seconds": took, "cpu": busy, "mb": (peak - idle) / 2**20, "left": report.left, "compared": report.lines[0].compared,
+            "found": sum(line.found for line in report.lines)}
+
+
+ORDERS: dict[str, Callable[..., dict[str, Any]]] = {"place": place, "back": back, "collect": collect, "export": export,
+                                                   "reconcile": reconcile}
 
 
 def main() -> None:
