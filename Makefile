@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 export PORT ?= 5000
 export SANDBOX_PORT ?= 12111
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench lock browser catalogues words screenshots faults
+.PHONY: help demo test lint bench lock browser catalogues words screenshots faults contract
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -32,10 +32,13 @@ browser: # the system's Chromium, installed where the package manager can
 	@sh tests/browser.sh
 
 test: $(VENV)/locked catalogues browser ## set everything up and run every test
-	@$(PY) -m pytest -n 2 --dist loadgroup
+	@$(PY) -m pytest -n 3 --dist loadgroup
 
-faults: $(VENV)/locked catalogues ## the whole fault matrix, slowly
-	@FAULTS=all $(PY) -m pytest tests/faults
+faults: $(VENV)/locked catalogues browser ## the whole fault matrix, long simulations and every story, slowly
+	@FAULTS=all $(PY) -m pytest tests/faults tests/payments/test_late_news.py tests/stories/test_whole_life.py
+
+contract: $(VENV)/locked ## ask the sandbox, and Stripe's test mode with STRIPE_CONTRACT_KEY=sk_test_…, the same
+	@$(PY) -m sandbox.contract
 
 lint: $(VENV)/locked ## ruff, mypy, squawk, the house test
 	@$(VENV)/bin/ruff check .

@@ -1,5 +1,6 @@
 """Many at once, for real: forked processes with connections of their own, and threads that start together."""
 
+import fnmatch
 import multiprocessing
 import os
 import pickle
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
+import urllib3
 
 from core.db import db, transaction
 from tests.factories import make_person
@@ -53,7 +55,10 @@ def forked(app: Any, n: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def crashed(app: Any, work: Callable[[], Any], point: str, count: int = 1) -> int:
-    """Run `work` in a process that kills itself with SIGKILL the count-th time it passes `point`; its exit code."""
+    """Run `work` in a process that kills itself with SIGKILL the count-th time it passes `point`; its exit code.
+
+    `sent POST /v1/refunds` is the moment at which such a request has left and nothing of its reply was read.
+    """
     context = multiprocessing.get_context("fork")
     db.session.rollback()
 
@@ -61,6 +66,8 @@ def crashed(app: Any, work: Callable[[], Any], point: str, count: int = 1) -> in
         from core import crash
 
         crash._name, crash._left, crash._on = point, count, True
+        if point.startswith("sent "):
+            _die_when_sent(point)
         as_a_new_process(app)
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
@@ -72,6 +79,21 @@ def crashed(app: Any, work: Callable[[], Any], point: str, count: int = 1) -> in
     process.join(60)
     assert process.exitcode is not None, "it hangs"
     return process.exitcode
+
+
+def _die_when_sent(pattern: str) -> None:
+    """The library's connection, which tells the crash point of each request before it waits for the reply."""
+    from core.crash import crashpoint
+
+    wait = urllib3.connection.HTTPConnection.getresponse
+
+    def getresponse(self: Any) -> Any:
+        asked = self._response_options
+        if fnmatch.fnmatchcase(f"sent {asked.request_method} {asked.request_url.partition('?')[0]}", pattern):
+            crashpoint(pattern)
+        return wait(self)
+
+    urllib3.connection.HTTPConnection.getresponse = getresponse  # type: ignore[method-assign]
 
 
 def threads(app: Any, *works: Callable[[], Any]) -> list[Any]:
@@ -115,3 +137,12 @@ def age_leases() -> None:
     with transaction() as session:
         session.execute(sa.text("UPDATE pledge SET leased_until = clock_timestamp() - interval '1 second' "
                                 "WHERE state = 'collecting'"))
+
+
+def bury_the_dead() -> None:
+    """As if the time were over that others wait for a dead worker: its heartbeat and its leases."""
+    age_leases()
+    with transaction() as session:
+        session.execute(sa.text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
+        session.execute(sa.text("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE status = 'todo'"))
+        session.execute(sa.text("UPDATE mail SET due_at = clock_now() WHERE state IN ('queued', 'sending')"))

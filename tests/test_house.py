@@ -25,7 +25,7 @@ TOP_BY_NATURE = {
     "sharing.ears": "the room's ears: what hooks bring from requests",
     "demo.seed": "fills the demo through everybody's services",
 }
-SHELF = {"models": 0, "hooks": 1, "queries": 2, "rules": 3}
+SHELF = {"states": -1, "models": 0, "hooks": 1, "queries": 2, "rules": 3}
 COMMITS = {"core/db.py": "the one place", "migrations/env.py": "the migrations' own connection, outside the app"}
 STRANGERS = ("tests/", "bench/", "docs/", "sandbox/")  # not rooms: they use the house or stand beside it
 
@@ -55,7 +55,7 @@ class Source:
 
     @property
     def is_top(self) -> bool:
-        return self.drawer in TOP or self.module in TOP_BY_NATURE
+        return kind(self.drawer) in TOP or self.module in TOP_BY_NATURE
 
     @property
     def is_strange(self) -> bool:
@@ -127,12 +127,17 @@ def drawers_stay_shut(sources: tuple[Source, ...]) -> list[str]:
             and name.split(".")[1] in PRIVATE]
 
 
+def kind(drawer: str) -> str:
+    """`views_books` is of the kind `views`."""
+    return drawer if drawer.startswith("_") else drawer.split("_")[0]
+
+
 def rank(drawer: str, module: str) -> int:
-    return 5 if drawer in TOP or module in TOP_BY_NATURE else SHELF.get(drawer, 4)
+    return 5 if kind(drawer) in TOP or module in TOP_BY_NATURE else SHELF.get(drawer, 4)
 
 
 def shelves_in_order(sources: tuple[Source, ...]) -> list[str]:
-    """models ← hooks ← queries ← rules ← services and their like ← forms, emails, views, jobs, cli."""
+    """states ← models ← hooks ← queries ← rules ← services and their like ← forms, emails, views, jobs, cli."""
     found = []
     modules = {source.module for source in read(".py")}
     for source in sources:

@@ -33,10 +33,13 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-
          "--no-first-run", "--mute-audio", "--font-render-hinting=none"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("stories"))
+    """Three groups, so that the waiting of one story is the working time of another; each worker has its own world."""
+    stories = [item for item in items if Path(__file__).parent in item.path.parents]
+    for n, item in enumerate(stories):
+        group = n % 2 if item.path.name == "test_whole_life.py" else "pages"
+        item.add_marker(pytest.mark.xdist_group(f"stories-{group}"))
 
 
 def eventually(look: Callable[[], Any], within: float = 60, why: str = "") -> Any:
@@ -180,7 +183,7 @@ def chromium() -> Iterator[Any]:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome",
                                                 "google-chrome-stable"))), None)
     if path is None:
-        pytest.skip("no Chromium on this machine; “make test” says how to get one")
+        pytest.fail("no Chromium on this machine; “make test” says how to get one")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser

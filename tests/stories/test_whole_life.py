@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -33,8 +34,13 @@ from tests.stories.conftest import link_in
 STORY = "We *play* on night trains.\n\n## Why\n\nBecause nobody sleeps there anyway."
 
 
-@pytest.mark.parametrize(("javascript", "width"), [(True, 1280), (False, 360), (True, 360), (False, 1280)],
-                         ids=["script-1280", "plain-360", "script-360", "plain-1280"])
+# With JavaScript and without, wide and on a phone; `make faults` plays the other two pairs as well.
+PAIRS = {"script-1280": (True, 1280), "plain-360": (False, 360)}
+if os.environ.get("FAULTS") == "all":
+    PAIRS |= {"script-360": (True, 360), "plain-1280": (False, 1280)}
+
+
+@pytest.mark.parametrize(("javascript", "width"), PAIRS.values(), ids=PAIRS.keys())
 def test_a_campaign_lives_its_whole_life(world, visitor, javascript, width):
     mark = f"{'js' if javascript else 'plain'}{width}"
     title, lost = f"Night train {mark}", f"Lost ferry {mark}"

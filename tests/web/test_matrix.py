@@ -35,6 +35,11 @@ EXPECTED: dict[str, Any] = {
     "project:pledge": lambda role, about: LOGIN if role == "anonymous" else
         YES if about != "draft" or role in WORKERS else NONE,
     "sharing:share": lambda role, about: LOGIN if role == "anonymous" else NONE if about == "draft" else YES,
+    "project:money": lambda role, about: _project(role, about, live=("creator", "staff")),
+    "project:collection": lambda role, about: _project(role, about, live=("creator", "staff")),
+    "project:refunds": lambda role, about: _project(role, about, live=("creator", "staff")),
+    "pledge:refund": lambda role, about: LOGIN if role == "anonymous" else YES if role in ("creator", "staff") else
+        NO if role in WORKERS else NONE,
     "pledge:own": lambda role, about: LOGIN if role == "anonymous" else
         YES if f"backer_{about[-1]}" == role else NONE,
 }
