@@ -86,6 +86,11 @@ def load(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "HOLD_MINUTES": number("HOLD_MINUTES", 15),  # how long a reward is kept while card details are typed (C-08)
         "MAX_DAYS": number("MAX_DAYS", 60),  # the longest a project may run
         "FIX_DAYS": number("FIX_DAYS", 7),  # time to mend a failed charge (S-33), 3 to 14
+        "PAYOUT_DAYS": number("PAYOUT_DAYS", 14),  # days after the deadline before a creator is paid, 14 at least (S-64)
+        "RESERVE_BP": number("RESERVE_BP", 0),  # of each payment, kept back for refunds; frozen at launch
+        "RESERVE_DAYS": number("RESERVE_DAYS", 90),  # after the deadline, when the reserve is paid
+        "CREATOR_DEBT_LIMIT": number("CREATOR_DEBT_LIMIT", 0),  # minor units a creator may owe and still launch (S-71)
+        "PLATFORM_COUNTRY": get("PLATFORM_COUNTRY", "NL").upper(),  # of the platform's own Stripe account (S-72)
         "SHARE_DAYS": number("SHARE_DAYS", 30),  # how long a sharing link is remembered (W-26)
         "MAX_HOLDS": number("MAX_HOLDS", 3),  # pledges one account may hold at once (C-09)
         # web
@@ -109,6 +114,12 @@ def load(env: Mapping[str, str] | None = None) -> dict[str, Any]:
     config["SESSION_COOKIE_SECURE"] = secure
     if config["FIX_DAYS"] not in range(3, 15):
         raise Refused("FIX_DAYS must be from 3 to 14.")
+    if config["PAYOUT_DAYS"] < 14:
+        raise Refused("PAYOUT_DAYS must be 14 at least.")
+    if config["RESERVE_BP"] not in range(0, 10_001):
+        raise Refused("RESERVE_BP must be from 0 to 10000.")
+    if config["RESERVE_DAYS"] < config["PAYOUT_DAYS"]:
+        raise Refused("RESERVE_DAYS must not be less than PAYOUT_DAYS.")
     if config["HOLD_MINUTES"] not in range(5, 31):
         raise Refused("HOLD_MINUTES must be from 5 to 30.")  # Checkout Sessions end after 31 minutes
     if mode == "production":
