@@ -185,11 +185,11 @@ def test_a_campaign_lives_its_whole_life(world, visitor, javascript, width):
     soon_says_at(mo, mo_pledge, "Thank you, Mo. €85.00 was charged")
     assert "€85.00" in world.post.wait(mail_of("mo"), f"{title} made it")
 
-    letter = world.post.wait(mail_of("ravi"), "needs you")
+    letter = world.post.wait(mail_of("ravi"), "could not collect")
     assert "Nothing was charged." in letter
     sign_in(ravi, mail_of("ravi"))
     ravi.goto(link_in(letter, "/payment"))
-    says(ravi, "Your bank said no.", "Nothing was charged.")
+    says(ravi, "It did not work yet.", "Nothing was charged.")
     assert not scrolls_sideways(ravi)
     press(ravi, "Use another card")
     save_card(ravi)

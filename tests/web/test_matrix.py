@@ -34,6 +34,8 @@ EXPECTED: dict[str, Any] = {
     "project:backers": lambda role, about: _project(role, about, live=("creator", "organiser")),
     "project:pledge": lambda role, about: LOGIN if role == "anonymous" else
         YES if about != "draft" or role in WORKERS else NONE,
+    "project:send-pledge": lambda role, about: LOGIN if role == "anonymous" else
+        YES if about != "draft" or role in WORKERS else NONE,
     "sharing:share": lambda role, about: LOGIN if role == "anonymous" else NONE if about == "draft" else YES,
     "project:money": lambda role, about: _project(role, about, live=("creator", "staff")),
     "project:collection": lambda role, about: _project(role, about, live=("creator", "staff")),
@@ -44,7 +46,8 @@ EXPECTED: dict[str, Any] = {
         YES if f"backer_{about[-1]}" == role else NONE,
 }
 # Allowed, and there is nothing at this address: not the rule's 404.
-EMPTY = {"mailbox.show", "mailbox.body"}
+EMPTY = {"mailbox.show", "mailbox.body", "payments.dispute", "payments.send_evidence", "payments.bundle",
+         "payments.acceptance", "payments.decide_warning"}
 
 
 def answer_of(response: Any) -> Any:
