@@ -58,6 +58,7 @@ _LOOK = sa.text("""
       FROM pg_control_system() s JOIN pg_database d ON d.datname = current_database()
       LEFT JOIN money_mode m ON m.id = 1
       LEFT JOIN stripe_cursor r ON r.name = 'restore' LEFT JOIN stripe_cursor c ON c.name = 'clean'""")
+_MAY_WRITE = sa.text("SELECT current_setting('transaction_read_only') = 'off'")
 _FIRST = sa.text("""
     INSERT INTO money_mode (id, system_id, timeline) VALUES (1, :system, :timeline)
     ON CONFLICT (id) DO UPDATE SET system_id = excluded.system_id, timeline = excluded.timeline
@@ -93,7 +94,8 @@ def look() -> Mode:
     [row] = ask(_LOOK)
     why = ""
     if row.system_id is None:
-        ask(_FIRST, system=row.system_now, timeline=row.timeline_now)
+        if ask(_MAY_WRITE)[0][0]:  # a page that looks at a replica writes nothing (W-06)
+            ask(_FIRST, system=row.system_now, timeline=row.timeline_now)
     elif (row.system_id, row.timeline) != (row.system_now, row.timeline_now):
         why = RESTORED
     elif _marked_place(row.system_now, row.timeline_now) > row.place:

@@ -47,7 +47,7 @@ EXPECTED: dict[str, Any] = {
 }
 # Allowed, and there is nothing at this address: not the rule's 404.
 EMPTY = {"mailbox.show", "mailbox.body", "payments.dispute", "payments.send_evidence", "payments.bundle",
-         "payments.acceptance", "payments.decide_warning"}
+         "payments.acceptance", "payments.decide_warning", "payments.settle_difference"}
 
 
 def answer_of(response: Any) -> Any:
