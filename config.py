@@ -92,6 +92,17 @@ def load(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "CREATOR_DEBT_LIMIT": number("CREATOR_DEBT_LIMIT", 0),  # minor units a creator may owe and still launch (S-71)
         "PLATFORM_COUNTRY": get("PLATFORM_COUNTRY", "NL").upper(),  # of the platform's own Stripe account (S-72)
         "SHARE_DAYS": number("SHARE_DAYS", 30),  # how long a sharing link is remembered (W-26)
+        "MILESTONE_DAYS": number("MILESTONE_DAYS", 14),  # after friends paid, until what they unlocked is earned (W-27)
+        # fairness of sharing (W-27): above these a person looks; nothing is taken away by a number alone
+        "BURST_PLEDGES": number("BURST_PLEDGES", 5),  # credited pledges by one link within BURST_MINUTES
+        "BURST_MINUTES": number("BURST_MINUTES", 10),
+        "BURST_FROM_NETWORK": number("BURST_FROM_NETWORK", 3),  # of one link from one network in a day: a household's size
+        "SIMILAR_MAILS": number("SIMILAR_MAILS", 3),  # addresses that differ by a number only
+        "NEW_ACCOUNTS": number("NEW_ACCOUNTS", 8),  # made within NEW_MINUTES of pledging by one link, in a day
+        "NEW_MINUTES": number("NEW_MINUTES", 15),
+        "MONEY_BACK": number("MONEY_BACK", 2),  # credited pledges whose money was asked back: by a bank or the backer
+        # The last four digits of cards that everybody has, Stripe's test card: in test mode they say nothing of a person.
+        "EVERYBODYS_CARDS": [] if stripe_key.startswith(("sk_live_", "rk_live_")) else ["4242"],
         "MAX_HOLDS": number("MAX_HOLDS", 3),  # pledges one account may hold at once (C-09)
         # web
         "MEDIA_URL": get("MEDIA_URL", f"file://{instance / 'media'}"),  # fsspec address of the pictures' store
@@ -111,6 +122,7 @@ def load(env: Mapping[str, str] | None = None) -> dict[str, Any]:
     secure = base_url.startswith("https://")
     config["SESSION_COOKIE_NAME"] = "__Host-session" if secure else "session"
     config["SHARE_COOKIE_NAME"] = "__Host-via" if secure else "via"
+    config["DEVICE_COOKIE_NAME"] = "__Host-device" if secure else "device"
     config["SESSION_COOKIE_SECURE"] = secure
     if config["FIX_DAYS"] not in range(3, 15):
         raise Refused("FIX_DAYS must be from 3 to 14.")
@@ -120,6 +132,8 @@ def load(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         raise Refused("RESERVE_BP must be from 0 to 10000.")
     if config["RESERVE_DAYS"] < config["PAYOUT_DAYS"]:
         raise Refused("RESERVE_DAYS must not be less than PAYOUT_DAYS.")
+    if config["MILESTONE_DAYS"] not in range(121):
+        raise Refused("MILESTONE_DAYS must be from 0 to 120.")
     if config["HOLD_MINUTES"] not in range(5, 31):
         raise Refused("HOLD_MINUTES must be from 5 to 30.")  # Checkout Sessions end after 31 minutes
     if mode == "production":

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from backing.models import STANDING, PledgeState
 from core.db import fetch_all
 from projects.models import Project
+from sharing.milestones import titles_of
 
 PER_PAGE = 50
 S = PledgeState
@@ -62,6 +63,7 @@ class Line:
     reward: str | None
     brought: int
     pledge_id: UUID
+    unlocked: list[tuple[str, bool]]  # by sharing: title, and whether it is earned already
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def backers(project: Project, wanted: Wanted) -> list[Line]:
     """One page of the list."""
     where, values = _where(project, wanted)
     page = sa.text(f"""
-        SELECT p.id, p.number, p.state, p.amount, p.currency, p.pledged_at, b.name, b.email, w.title AS reward,
+        SELECT p.id, p.backer_id, p.number, p.state, p.amount, p.currency, p.pledged_at, b.name, b.email, w.title AS reward,
                CASE WHEN {_LATEST} THEN (
                  SELECT count(*) FROM recruit r JOIN pledge q ON q.id = r.pledge_id
                   WHERE r.project_id = :project AND r.recruiter_id = p.backer_id AND q.state = ANY(:standing))
@@ -113,8 +115,9 @@ def backers(project: Project, wanted: Wanted) -> list[Line]:
           JOIN person b ON b.id = p.backer_id LEFT JOIN reward w ON w.id = p.reward_id
          ORDER BY {SORTS[wanted.sort]}""")  # noqa: S608 -- pieces of ours only
     rows = fetch_all(page, **values, standing=_STANDING, offset=(wanted.page - 1) * PER_PAGE)
+    unlocked = titles_of(project.id, [row.backer_id for row in rows if row.state in STANDING])
     return [Line(row.number, row.state, row.amount, row.currency, row.pledged_at, row.name, row.email, row.reward,
-                 row.brought, row.id) for row in rows]
+                 row.brought, row.id, unlocked.get(row.backer_id, []) if row.state in STANDING else []) for row in rows]
 
 
 def count(project: Project, wanted: Wanted, known: Summary) -> int:
@@ -163,7 +166,8 @@ _DIVIDED = sa.text("""
      GROUP BY state, reward_id""")
 # One row more than there are rewards, so that the number of recruiters comes along.
 _REWARDS = sa.text(f"""
-    SELECT id, title, quantity, position, 0 AS brought FROM reward WHERE project_id = :project
+    SELECT id, title, quantity, position, 0 AS brought FROM reward
+     WHERE project_id = :project AND kind = 'pledge'
     UNION ALL
     SELECT NULL, NULL, NULL, NULL, (
         SELECT count(*) FROM pledge p WHERE p.project_id = :project AND p.number IS NOT NULL AND {_BROUGHT})

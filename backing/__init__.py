@@ -17,6 +17,7 @@ from backing import (
     fix_words,
     following,
     jobs,
+    merging,
     refund_words,
     refunding,
     rules,
@@ -38,7 +39,7 @@ from payments.hooks import (
     refund_changed,
     subjects_asked,
 )
-from people.hooks import me_shown
+from people.hooks import me_shown, merge_asked, people_merged
 from people.models import Person
 from projects.hooks import Tab, page_shown, project_cancelled, project_closed, sum_asked, tabs_asked
 from projects.models import Project, ProjectState
@@ -66,6 +67,8 @@ def init_app(app: Flask) -> None:
     pages_asked.connect(views_collection.add_page)
     page_shown.connect(_on_page)
     me_shown.connect(_on_me)
+    merge_asked.connect(merging.look_at_pledges)
+    people_merged.connect(merging.move_pledges)
 
 
 def _on_page(project: Project, context: dict[str, Any]) -> None:

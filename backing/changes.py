@@ -45,7 +45,7 @@ def change_pledge(pledge_id: UUID, change: Change, by: UUID) -> Pledge:
         if change.reward_id:
             new = session.execute(sa.text("""
                 SELECT id, title, price, quantity IS NOT NULL AS is_limited FROM reward
-                 WHERE id = :reward AND project_id = :project"""),
+                 WHERE id = :reward AND project_id = :project AND kind = 'pledge'"""),
                 {"reward": change.reward_id, "project": pledge.project_id}).first()
             if new is None:
                 raise BadInput(_("This reward is no longer offered. Choose another one."), "reward")

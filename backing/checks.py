@@ -10,7 +10,7 @@ def register_checks() -> None:
     register("stock: what is claimed is what is held or promised", """
         SELECT r.id FROM reward r LEFT JOIN pledge p ON p.reward_id = r.id AND p.state IN
                ('held', 'pledged', 'collecting', 'collected', 'errored', 'lapsed', 'refunded')
-         WHERE r.quantity IS NOT NULL GROUP BY r.id HAVING r.claimed <> count(p.id)""")
+         WHERE r.quantity IS NOT NULL AND r.kind = 'pledge' GROUP BY r.id HAVING r.claimed <> count(p.id)""")
     register("totals: counters and waiting changes are the sum of the standing pledges", f"""
         SELECT t.project_id FROM project_total t
           LEFT JOIN (SELECT project_id, sum(pledge.amount) AS raised, count(*) AS backers,

@@ -70,7 +70,7 @@ _LOOK = sa.text("""
            r.id AS reward_id, r.title, r.price,
            (SELECT count(*) FROM pledge h WHERE h.backer_id = :backer AND h.state = 'held'
                AND h.project_id <> :project) AS holds
-      FROM project p LEFT JOIN reward r ON r.id = :reward AND r.project_id = p.id
+      FROM project p LEFT JOIN reward r ON r.id = :reward AND r.project_id = p.id AND r.kind = 'pledge'
      WHERE p.id = :project""")
 
 # One function of the database (0021_placing): a project's lock, what was looked at once more, the pledge with its lines,

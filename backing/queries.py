@@ -79,7 +79,7 @@ def offers_of(project: Project, mine: Pledge | None = None) -> list[Offer]:
     rows = db.session.execute(sa.text("""
         SELECT r.id, r.title, r.price, r.quantity, r.claimed, r.delivery_on, p.key
           FROM reward r LEFT JOIN picture p ON p.id = r.picture_id
-         WHERE r.project_id = :project ORDER BY r.price, r.position, r.id"""), {"project": project.id})
+         WHERE r.project_id = :project AND r.kind = 'pledge' ORDER BY r.price, r.position, r.id"""), {"project": project.id})
     offers = []
     for row in rows:
         is_mine = bool(mine and mine.reward_id == row.id)
@@ -131,7 +131,8 @@ _OFFERING = sa.text("""
     SELECT p.id, p.slug, p.title, p.state, p.deadline > clock_now() AS is_open, p.currency, p.creator_id,
            (SELECT count(*) FROM pledge h WHERE h.backer_id = :backer AND h.state = 'held' AND h.project_id <> p.id) AS holds,
            r.id AS reward_id, r.title AS reward, r.price, r.quantity, r.claimed, r.delivery_on, k.key
-      FROM project p LEFT JOIN reward r ON r.project_id = p.id LEFT JOIN picture k ON k.id = r.picture_id
+      FROM project p LEFT JOIN reward r ON r.project_id = p.id AND r.kind = 'pledge'
+      LEFT JOIN picture k ON k.id = r.picture_id
      WHERE p.slug = :slug ORDER BY r.price, r.position, r.id""")
 
 

@@ -13,7 +13,7 @@ from backing import placing, queries
 from bench.ground import BACKER
 from core import sessions
 from payments import cards
-from sharing.queries import _TOUCHED
+from sharing.touches import TOUCHED
 
 _BIND = re.compile(r"(?<![:\w]):(\w+)")
 
@@ -45,7 +45,7 @@ def pledge_function() -> str:
     """`bench_pledge(…)`: a whole POST of the pledge form as one function; gives the address to go to."""
     arguments = _CHOICE | {
         "id": "a_session", "idle": "interval '12 hours'", "absolute": "interval '30 days'", "slug": "a_slug",
-        "project": "v_project.id", "reward": "a_reward", "backer": "v_person.id", "me": "v_person.id", "code": "''", "days": "30",
+        "project": "v_project.id", "reward": "a_reward", "backer": "v_person.id", "me": "v_person.id", "codes": "'{}'",
         "price": "a_price", "token": "a_token", "session": "'cs_' || v_made.form_id", "url": "v_url"}
 
     def row(statement: Any, name: str) -> str:
@@ -63,7 +63,7 @@ def pledge_function() -> str:
         BEGIN
             {row(sessions._read, "v_person")}
             {rows(queries._OFFERING, "v_project")}
-            {rows(_TOUCHED, "v_touch")}
+            {rows(TOUCHED, "v_touch")}
             {row(placing._PLACE, "v_made")}
             v_url := 'https://checkout.stripe.com/c/' || v_made.form_id;
             {opened};

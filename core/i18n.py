@@ -124,7 +124,8 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def remember_language(response: Response) -> Response:
-        if request.args.get("lang") in app.config["LANGUAGES"] and request.endpoint != "static":
+        kept = response.cache_control.public  # by whoever passes it on, so it carries nobody's cookie
+        if request.args.get("lang") in app.config["LANGUAGES"] and request.endpoint != "static" and not kept:
             response.set_cookie(COOKIE, request.args["lang"], max_age=365 * 86400, path="/", samesite="Lax",
                                 httponly=True, secure=app.config["SESSION_COOKIE_SECURE"])
         return response

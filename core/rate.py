@@ -1,7 +1,8 @@
-"""One token bucket for all workers, kept in PostgreSQL (S-12).
+"""One token bucket for all workers, kept in PostgreSQL (S-12, W-23).
 
 The generic cell rate algorithm: a row holds the moment the next call may go; taking `n` moves it on by n intervals and
-tells the taker when to start, so the pace is exact however many workers ask, and nobody polls.
+tells the taker when to start, so the pace is exact however many workers ask, and nobody polls. Whoever may not wait is
+told no instead (`allows`).
 """
 
 import time
@@ -40,3 +41,29 @@ def pace(name: str, rate: float) -> None:
     """Wait for our turn; a rate of 0 means no limit."""
     if rate > 0 and (wait := reserve(name, rate)) > 0:
         time.sleep(wait)
+
+
+# No later than one whole span ahead of now: so `most` at once, and then one per interval.
+_TRY = sa.text("""
+    INSERT INTO rate_bucket AS b (name, free_at)
+    VALUES (:name, clock_timestamp() + make_interval(secs => :span / :most))
+    ON CONFLICT (name) DO UPDATE
+       SET free_at = greatest(b.free_at, clock_timestamp()) + make_interval(secs => :span / :most)
+     WHERE greatest(b.free_at, clock_timestamp()) + make_interval(secs => :span / :most)
+           <= clock_timestamp() + make_interval(secs => :span)
+    RETURNING true""")
+LIMIT = "limit:"
+
+
+def allows(name: str, most: int, seconds: float) -> bool:
+    """May this be done once more, `most` times in so many seconds? Counted at once, whatever becomes of it."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return bool(connection.scalar(_TRY, {"name": LIMIT + name, "most": float(most), "span": float(seconds)}))
+
+
+def forget_limits() -> int:
+    """Drop the limits that hold nobody back any more; returns how many."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return connection.execute(sa.text(
+            "DELETE FROM rate_bucket WHERE name LIKE 'limit:%' AND free_at < clock_timestamp() - interval '1 hour'"
+        )).rowcount

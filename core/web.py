@@ -5,7 +5,7 @@ import uuid
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, abort, g, request
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -32,6 +32,8 @@ def init_app(app: Flask) -> None:
         if isinstance(request.routing_exception, SecurityError):
             # Not our host (W-10): nothing is rendered, since without a host no link can be made.
             return Response("This site does not answer to that name.\n", 400, mimetype="text/plain")
+        if "\0" in request.path:
+            abort(404)  # no text in the database may hold it, so nothing can be there
         return None
 
     # Whatever may hold a person's page stays out of every cache; public pages say otherwise themselves.
@@ -40,6 +42,8 @@ def init_app(app: Flask) -> None:
         "Referrer-Policy": "strict-origin-when-cross-origin", "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()", "Cache-Control": "no-store",
     } | ({"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if secure else {})
+
+    app.extensions["standing_headers"] = standing  # for answers given in front of the app
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -57,7 +61,7 @@ def content_policy(app: Flask) -> str:
         base = app.config["STRIPE_API_BASE"]
         stripe += f" {base} {base.replace('127.0.0.1', 'localhost')}"
     return ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-            "connect-src 'self'; manifest-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
+            "connect-src 'self'; frame-src 'self'; manifest-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
             f"form-action 'self' {stripe}")
 
 
@@ -82,5 +86,8 @@ def safe_path(target: str | None, default: str = "/") -> str:
 
 def client_address() -> str:
     """The visitor's network, for limits only and never stored as it is: IPv4 whole, IPv6 by its /64."""
-    address = request.remote_addr or ""
+    return network_of(request.remote_addr or "")
+
+
+def network_of(address: str) -> str:
     return ":".join(address.split(":")[:4]) if ":" in address else address

@@ -81,3 +81,4 @@ class Project:
     faq: tuple[Question, ...]
     currency: str = "EUR"
     collaborators: tuple[tuple[Person, str], ...] = field(default=())
+    milestones: tuple[tuple[int, str, str, int | None], ...] = ()  # friends, what they unlock, what is in it, how many

@@ -33,9 +33,11 @@ from projects.models import Category, MemberRole, Project
 from projects.news import publish_update
 from projects.pitch import create_project, edit_basics, edit_faq, edit_story, set_picture, story_line
 from projects.team import add_member
-from rewards.models import Reward
+from rewards.models import Reward, RewardKind
 from rewards.services import add_reward
 from sharing.services import link_of
+from sharing.steps import add_step
+from sharing.tallies import rebuild
 
 CARD = "4242424242424242"
 SOURCES = ("direct", "direct", "discover", "search", "nieuwsblad.example", "muziek.example")
@@ -120,6 +122,8 @@ def _pitch(plot: Plot, creator: Person) -> Project:
                    delivery_on=date(today.year + month // 12, month % 12 + 1, 1),
                    picture=_png(tier.picture) if tier.picture else None,
                    picture_alt=PICTURES[tier.picture].alt if tier.picture else "", by=creator)
+    for friends, title, text, quantity in plot.milestones:
+        add_step(project, friends, title, description=text, quantity=quantity, by=creator)
     return launch(project, creator)
 
 
@@ -135,7 +139,8 @@ def _place_picture(story: str, name: str, key: str) -> str:
 
 def _back(plot: Plot, project: Project, people: list[Person], luck: random.Random) -> None:
     """Pledges until the wanted percentage, a third of them through the links of earlier backers."""
-    offers = [(r.id, r.price) for r in db.session.scalars(sa.select(Reward).where(Reward.project_id == project.id))]
+    offers = [(r.id, r.price) for r in db.session.scalars(sa.select(Reward).where(
+        Reward.project_id == project.id, Reward.kind == RewardKind.PLEDGE))]
     weights = [10_000 / price for _id, price in offers]
     project_id, wanted = project.id, (project.goal or 0) * plot.percent // 100
     raised, codes = 0, []  # type: ignore[var-annotated]
@@ -229,6 +234,9 @@ def _visits() -> None:
             INSERT INTO share_visit (link_id, project_id, visitor, half_hour, at)
             SELECT r.link_id, r.project_id, uuid_send(gen_random_uuid()), date_trunc('hour', p.placed_at), p.placed_at
               FROM recruit r JOIN pledge p ON p.id = r.pledge_id, generate_series(1, 1 + (p.number * 7) % 5)"""))
+        shared = session.scalars(sa.text("SELECT DISTINCT project_id FROM recruit")).all()
+    for project_id in shared:
+        rebuild(project_id)  # the pledges were spread over days after they were counted
 
 
 def _forget_mails() -> None:

@@ -139,7 +139,7 @@ def sources(grid: Grid, brought: Recruiters) -> dict[str, Sum]:
 _REWARDS = sa.text("""
     SELECT r.id, r.title, r.quantity, greatest(0, r.quantity - r.claimed) AS left_over, picture.key AS picture_key
       FROM reward r LEFT JOIN picture ON picture.id = r.picture_id
-     WHERE r.project_id = :project ORDER BY r.position, r.price""")
+     WHERE r.project_id = :project AND r.kind = 'pledge' ORDER BY r.position, r.price""")
 
 
 def rewards(project: Project) -> list[Any]:

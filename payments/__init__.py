@@ -18,6 +18,7 @@ from payments import (
     figures,
     hooks,
     inbox,
+    merging,
     payout_checks,
     payouts,
     reconciling,
@@ -35,6 +36,7 @@ from payments import (
 from payments.cli import cli
 from payments.models import Dispute
 from payments.views import bp
+from people.hooks import people_merged
 from people.models import Person
 from projects.hooks import Tab, launch_asked, project_closed, steps_asked, tabs_asked
 from projects.models import Project, ProjectState
@@ -59,6 +61,7 @@ def init_app(app: Flask) -> None:
     hooks.dispute_changed.connect(warnings.follow_dispute)
     hooks.dispute_changed.connect(_look_again)
     hooks.refund_changed.connect(warnings.follow_refund)
+    people_merged.connect(merging.move_money)
 
 
 def _look_again(dispute: Dispute) -> None:

@@ -32,6 +32,7 @@ class CardSetup(Base):
     __table_args__ = (
         sa.Index("ix_card_setup_open", "created_at", postgresql_where=sa.text("state = 'open'")),
         sa.Index("ix_card_setup_payment_method_id", "payment_method_id"),
+        sa.Index("ix_card_setup_card_fingerprint", "card_fingerprint"),
     )
 
     id: Mapped[Id]

@@ -10,7 +10,7 @@ from flask_security.utils import hash_password
 from core import clock
 from core.db import transaction
 from core.errors import Refusal
-from people import services
+from people import queries, services
 from people.models import Person
 from people.passwords import Passwords
 
@@ -55,3 +55,30 @@ def add(name: str, email: str, password_stdin: bool, locale: str) -> None:
     except Refusal:
         raise click.ClickException("There is an account with this address already.") from None
     click.echo(f"{person.name} <{person.email}> has an account: /people/{person.handle}")
+
+
+@cli.command("merge")
+@click.argument("gone", metavar="FROM")
+@click.argument("into", metavar="INTO")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def merge(gone: str, into: str, yes: bool) -> None:
+    """Two accounts of one person become one: all that FROM has goes to INTO, and FROM is closed. Both are addresses.
+
+    This cannot be undone.
+    """
+    found = {address: queries.person_by_email(address) for address in (gone, into)}
+    for address, person in found.items():
+        if person is None:
+            raise click.ClickException(f"Nobody has an account with the address {address}.")
+    goes, stays = found[gone], found[into]
+    assert goes is not None and stays is not None
+    click.echo(f"Closes:  {goes.name} <{goes.email}>\nStays:   {stays.name} <{stays.email}>")
+    if not yes:
+        said = click.prompt("This cannot be undone. Type the address of the account that closes")
+        if said.strip().lower() != goes.email.lower():
+            raise click.ClickException("That is another address. Nothing was changed.")
+    try:
+        services.merge(stays, goes)
+    except Refusal as refusal:
+        raise click.ClickException(refusal.sentence) from None
+    click.echo(f"{stays.name} <{stays.email}> has it all; nobody signs in as {goes.email} any more.")

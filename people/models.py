@@ -1,6 +1,7 @@
 """People: one account each, whatever they do here."""
 
 from datetime import datetime
+from uuid import UUID
 
 import sqlalchemy as sa
 from flask_security.core import RoleMixin, UserMixin
@@ -40,6 +41,7 @@ class Person(UserMixin, Base):
     is_staff: Mapped[bool] = mapped_column(server_default=sa.false())
     confirmed_at: Mapped[datetime | None]
     created_at: Mapped[Born]
+    merged_into_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))  # this account is closed: use that one
 
     @property
     def first_name(self) -> str:

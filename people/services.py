@@ -11,11 +11,11 @@ import psycopg
 from flask_babel import gettext as _
 from sqlalchemy.exc import IntegrityError
 
-from core import clock, mail
+from core import audit, clock, mail
 from core.db import db, transaction
 from core.errors import BadInput, Refusal
 from core.sessions import end_sessions
-from people import queries
+from people import hooks, queries
 from people.models import Person
 
 # Handles that would speak for the site.
@@ -105,3 +105,27 @@ def make_staff(email: str) -> Person:
         person.is_staff = True
         end_sessions(person.id)  # a new right begins with a new session
     return person
+
+
+def merge(into: Person, gone: Person) -> None:
+    """Two accounts of one person become one: all that `gone` has is `into`'s, and nobody signs in as `gone` any more.
+
+    The closed account keeps its address: mails on their way still arrive, and nobody else can register with an address
+    that old pledges, receipts and mails were made under. Refused where both own what there can be only one of.
+    """
+    with transaction() as session:
+        for person in sorted((into, gone), key=lambda one: one.id):
+            session.refresh(person, with_for_update=True)
+        if into.id == gone.id:
+            raise Refusal(_("This is one account, not two."))
+        if gone.merged_into_id or into.merged_into_id:
+            raise Refusal(_("One of these accounts was merged into another before."))
+        if not into.active:
+            raise Refusal(_("The account that is to stay is closed."))
+        hooks.merge_asked.send(into, gone)
+        hooks.people_merged.send(into, gone)
+        gone.merged_into_id, gone.active, gone.is_staff = into.id, False, False
+        gone.password, gone.fs_uniquifier = None, uuid.uuid4().hex  # links and sessions of before open nothing
+        end_sessions(gone.id)
+        audit.note("people:merge", "person", into.id, by_id=None, gone=str(gone.id))
+    session.expire_all()

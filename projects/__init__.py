@@ -5,7 +5,7 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     import people.hooks
-    from projects import cli, editor, emails, hooks, jobs, launching, views  # noqa: F401
+    from projects import cli, editor, emails, hooks, jobs, launching, merging, views  # noqa: F401
 
     app.register_blueprint(views.bp)
     app.cli.add_command(cli.cli)
@@ -14,3 +14,4 @@ def init_app(app: Flask) -> None:
     hooks.tabs_asked.connect(views.add_tabs)
     people.hooks.me_shown.connect(views.on_me)
     people.hooks.person_shown.connect(views.on_person)
+    people.hooks.people_merged.connect(merging.move_projects)

@@ -11,7 +11,7 @@ from babel.dates import format_date
 
 from core.db import fetch_all
 from core.i18n import locale_name, show_money
-from rewards.models import Reward
+from rewards.models import Reward, RewardKind
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,14 @@ _OFFERS = sa.text("""
            coalesce(t.backers, 0) AS backers, coalesce(t.raised, 0) AS raised, r.delivery_on, p.key AS picture_key,
            r.picture_alt
       FROM reward r LEFT JOIN reward_total t ON t.reward_id = r.id LEFT JOIN picture p ON p.id = r.picture_id
-     WHERE r.project_id = :project_id ORDER BY r.position, r.price, r.id""")
+     WHERE r.project_id = :project_id AND r.kind = 'pledge' ORDER BY r.position, r.price, r.id""")
 
 
 def rewards_of(project: Any) -> list[Offer]:
-    """The rewards of a project in its order, with totals, picture and what is left: one statement."""
+    """The rewards that a project's pledges may choose, in its order, with totals, picture and what is left: one statement."""
     return [Offer(**row._mapping) for row in fetch_all(_OFFERS, project_id=project.id, currency=project.currency)]
 
 
 def has_rewards(project: Any) -> bool:
-    return bool(fetch_all(sa.select(sa.exists().where(Reward.project_id == project.id)))[0][0])
+    return bool(fetch_all(sa.select(sa.exists().where(
+        Reward.project_id == project.id, Reward.kind == RewardKind.PLEDGE)))[0][0])

@@ -13,7 +13,7 @@ from core.errors import BadInput, NotFound, Refusal
 from core.pages import touch
 from people.models import Person
 from projects.models import Project, ProjectState
-from rewards.models import Reward, RewardTotal
+from rewards.models import Reward, RewardKind, RewardTotal
 
 S = ProjectState
 OPEN = (S.DRAFT, S.SUBMITTED, S.APPROVED, S.LIVE)
@@ -22,14 +22,15 @@ MOST_LINES = 12
 MOST_OF_ONE = 1_000_000
 
 
-def _open_project(session: Any, project: Project) -> Project:
+def _open_project(session: Any, project: Project, states: tuple[ProjectState, ...] = OPEN) -> Project:
     locked: Project = session.get_one(Project, project.id, with_for_update={"read": True}, populate_existing=True)
-    if locked.state not in OPEN:
+    if locked.state not in states:
         raise Refusal(_("This project has ended, so its rewards stay as they are."))
     return locked
 
 
-def _checked(project: Project, title: str, description: str, price: int, quantity: int | None) -> tuple[str, str]:
+def _checked(project: Project, title: str, description: str, price: int, quantity: int | None,
+             kind: RewardKind) -> tuple[str, str]:
     title = " ".join(title.split())
     if not title:
         raise BadInput(_("Give the reward a name."), "title")
@@ -38,7 +39,7 @@ def _checked(project: Project, title: str, description: str, price: int, quantit
     lines = [" ".join(line.split()) for line in description.splitlines() if line.strip()]
     if len(lines) > MOST_LINES or any(len(line) > 200 for line in lines):
         raise BadInput(_("At most %(n)s lines, each of at most 200 characters.", n=MOST_LINES), "description")
-    if price < money.SMALLEST[project.currency]:
+    if kind is RewardKind.PLEDGE and price < money.SMALLEST[project.currency]:
         raise BadInput(_("The least that can be charged is %(amount)s.", amount=money.show(
             money.SMALLEST[project.currency], project.currency)), "price")
     if price > money.LARGEST:
@@ -51,22 +52,23 @@ def _checked(project: Project, title: str, description: str, price: int, quantit
 
 def add_reward(project: Project, title: str, price: int, *, description: str = "", quantity: int | None = None,
                delivery_on: date | None = None, picture: IO[bytes] | None = None, picture_alt: str = "",
-               by: Person | None = None) -> Reward:
-    """A new reward at the end of the list; its total row is made with it."""
+               by: Person | None = None, kind: RewardKind = RewardKind.PLEDGE) -> Reward:
+    """A new reward at the end of the list of its kind. One for pledges is made with its total row."""
     with transaction() as session:
         project = _open_project(session, project)
-        title, description = _checked(project, title, description, price, quantity)
+        title, description = _checked(project, title, description, price, quantity, kind)
         last, number = session.execute(sa.select(
             sa.func.coalesce(sa.func.max(Reward.position), 0), sa.func.count()).where(
-            Reward.project_id == project.id)).one()
+            Reward.project_id == project.id, Reward.kind == kind)).one()
         if number >= MOST:
             raise Refusal(_("A project has at most %(n)s rewards.", n=MOST))
-        reward = Reward(project_id=project.id, title=title, description=description, price=price, quantity=quantity,
+        reward = Reward(project_id=project.id, kind=kind, title=title, description=description, price=price, quantity=quantity,
                         delivery_on=delivery_on, position=last + 1)
         _set_picture(reward, picture, picture_alt, by)
         session.add(reward)
         session.flush()
-        session.add(RewardTotal(reward_id=reward.id, project_id=project.id))
+        if kind is RewardKind.PLEDGE:
+            session.add(RewardTotal(reward_id=reward.id, project_id=project.id))
         touch(project.topic)
     return reward
 
@@ -80,9 +82,10 @@ def _set_picture(reward: Reward, picture: IO[bytes] | None, alt: str, by: Person
     reward.picture_alt = alt
 
 
-def _locked(session: Any, project: Project, reward_id: UUID) -> tuple[Reward, bool]:
+def _locked(session: Any, project: Project, reward_id: UUID, kind: RewardKind) -> tuple[Reward, bool]:
     """The reward, and whether somebody chose it; the row lock keeps pledges out meanwhile."""
-    reward = session.scalar(sa.select(Reward).where(Reward.id == reward_id, Reward.project_id == project.id)
+    reward = session.scalar(sa.select(Reward).where(Reward.id == reward_id, Reward.project_id == project.id,
+                                                     Reward.kind == kind)
                             .with_for_update().execution_options(populate_existing=True))
     if reward is None:
         raise NotFound(_("This reward is not there any more."))
@@ -92,12 +95,15 @@ def _locked(session: Any, project: Project, reward_id: UUID) -> tuple[Reward, bo
 
 def edit_reward(project: Project, reward_id: UUID, *, title: str, price: int, description: str = "",
                 quantity: int | None = None, delivery_on: date | None = None, picture: IO[bytes] | None = None,
-                picture_alt: str = "", by: Person | None = None) -> Reward:
-    """While nobody chose it, anything; afterwards only a new picture and a higher quantity."""
+                picture_alt: str = "", by: Person | None = None, kind: RewardKind = RewardKind.PLEDGE) -> Reward:
+    """While nobody chose it, anything; afterwards only a new picture and a higher quantity.
+
+    More of a milestone's reward may also be given when the project has made it.
+    """
     with transaction() as session:
-        project = _open_project(session, project)
-        reward, chosen = _locked(session, project, reward_id)
-        title, description = _checked(project, title, description, price, quantity)
+        project = _open_project(session, project, OPEN if kind is RewardKind.PLEDGE else (*OPEN, S.SUCCESSFUL))
+        reward, chosen = _locked(session, project, reward_id, kind)
+        title, description = _checked(project, title, description, price, quantity, kind)
         if chosen:
             fixed = {"title": title, "description": description, "price": price, "delivery_on": delivery_on}
             for name, value in fixed.items():
@@ -120,11 +126,11 @@ def _require_not_lower(reward: Reward, quantity: int | None) -> None:
         raise BadInput(_("Since the launch the quantity can only go up. It is %(now)s.", now=now), "quantity")
 
 
-def remove_reward(project: Project, reward_id: UUID) -> None:
+def remove_reward(project: Project, reward_id: UUID, kind: RewardKind = RewardKind.PLEDGE) -> None:
     """Take a reward out that nobody chose."""
     with transaction() as session:
         project = _open_project(session, project)
-        reward, chosen = _locked(session, project, reward_id)
+        reward, chosen = _locked(session, project, reward_id, kind)
         if chosen:
             raise Refusal(_("Somebody chose this reward, so it stays."))
         try:
@@ -141,7 +147,8 @@ def move_reward(project: Project, reward_id: UUID, up: bool) -> None:
     """One place up or down in the list; at the end of the list nothing happens."""
     with transaction() as session:
         project = session.get_one(Project, project.id, with_for_update=True, populate_existing=True)
-        rewards = list(session.scalars(sa.select(Reward).where(Reward.project_id == project.id)
+        rewards = list(session.scalars(sa.select(Reward).where(
+            Reward.project_id == project.id, Reward.kind == RewardKind.PLEDGE)
                                        .order_by(Reward.position, Reward.price, Reward.id)))
         at = next((n for n, reward in enumerate(rewards) if reward.id == reward_id), None)
         if at is None:

@@ -5,18 +5,55 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     import backing.hooks
+    import core.platform
     import people.hooks
     import projects.hooks
-    from sharing import ears, jobs, rules, views  # noqa: F401 -- jobs and rules register themselves
+    from sharing import (  # noqa: F401 -- jobs and rules register themselves
+        checks,
+        cli_tags,
+        cli_tallies,
+        ears,
+        emails_milestones,
+        granting,
+        jobs,
+        merging,
+        models_fairness,
+        rules,
+        shortcut,
+        views,
+        views_milestones,
+        views_print,
+        views_reports,
+        views_share,
+        views_tags,
+        watching,
+    )
+    from sharing import cli_rounds, emails_ambassadors, jobs_rounds  # noqa: F401 -- they register themselves
+    from sharing import rules_rounds, views_ambassadors, views_ambassadors_desk  # noqa: F401 -- the same
+    from sharing import emails_recommendations, landing, recommendations, views_recommendations, views_widgets  # noqa: F401
+    from sharing import cli_review, emails_fairness, views_review  # noqa: F401
     from sharing.cli import cli
 
     app.register_blueprint(views.bp)
     app.cli.add_command(cli)
+    app.before_request(ears.keep_marks)
     app.after_request(ears.carry_cookie)
+    app.url_defaults(ears.carry_code)
+    app.after_request(ears.note_device)
+    watching.connect()
+    granting.connect()
+    core.platform.pages_asked.connect(views_review.add_page)
+    checks.register_checks()
+    shortcut.init_app(app)
     projects.hooks.page_shown.connect(ears.on_page)
+    projects.hooks.page_shown.connect(landing.on_page)
     projects.hooks.tabs_asked.connect(ears.on_tabs)
     backing.hooks.backing_asked.connect(ears.on_pledge_form)
+    backing.hooks.backing_asked.connect(landing.on_pledge_form)
     backing.hooks.pledge_confirmed.connect(ears.on_confirmed)
     backing.hooks.pledge_shown.connect(ears.on_pledge_shown)
+    backing.hooks.pledge_shown.connect(landing.on_pledge_shown)
     people.hooks.me_shown.connect(ears.on_me)
     people.hooks.signed_in.connect(ears.on_sign_in)
+    people.hooks.people_merged.connect(merging.move_sharing)
+    backing.hooks.pledge_changed.connect(recommendations.on_pledge_changed)

@@ -1,5 +1,6 @@
 """Share codes: 64 random bits, thirteen characters that nobody misreads."""
 
+import re
 import secrets
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # base32 without I, L, O, U
@@ -18,3 +19,12 @@ def read_code(text: str) -> str | None:
         return None
     code = text.upper().translate(_ALIKE)
     return code if len(code) == LENGTH and all(sign in ALPHABET for sign in code) else None
+
+
+_WORD = re.compile(r"[a-z0-9](-?[a-z0-9]){2,29}")
+
+
+def read_word(text: str) -> str | None:
+    """A word as somebody typed it; None for anything that cannot be one."""
+    word = text.strip().lower() if len(text) <= 40 else ""
+    return word if _WORD.fullmatch(word) else None

@@ -17,7 +17,9 @@ class ShareLink(Base):
     the paths of the tree."""
 
     __tablename__ = "share_link"
-    __table_args__ = (sa.UniqueConstraint("project_id", "person_id"), sa.Index("uq_share_link_n", "n", unique=True))
+    __table_args__ = (
+        sa.UniqueConstraint("project_id", "person_id"), sa.Index("uq_share_link_n", "n", unique=True),
+        sa.CheckConstraint("alias_of_id IS NULL OR person_id IS NULL", name="alias"))
 
     id: Mapped[Id]
     n: Mapped[int] = mapped_column(sa.Integer, sa.Sequence("share_link_n"),
@@ -27,6 +29,7 @@ class ShareLink(Base):
     person_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"), index=True)  # None: a tag
     is_named: Mapped[bool] = mapped_column(server_default=sa.false())  # this person's first name may be shown
     created_at: Mapped[Born]
+    alias_of_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("share_link.id"))  # of an account that was merged
 
     person: Mapped[Person | None] = relationship()
     project: Mapped[Project] = relationship()
@@ -110,7 +113,7 @@ class Touch(Base):
 
     person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"), primary_key=True)
     project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), primary_key=True)
-    link_id: Mapped[UUID] = mapped_column(sa.ForeignKey("share_link.id"))
+    link_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("share_link.id"))  # None: came with marks, by no link
     at: Mapped[Born]
     first_link_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("share_link.id"))
     first_at: Mapped[datetime | None]
@@ -140,7 +143,9 @@ class Recruit(Base):
     """
 
     __tablename__ = "recruit"
-    __table_args__ = (sa.Index("ix_recruit_path", "path", postgresql_using="gin"),)
+    __table_args__ = (sa.Index("ix_recruit_path", "path", postgresql_using="gin"),
+                      sa.Index("ix_recruit_backer_id", "backer_id", "project_id"),
+                      sa.Index("ix_recruit_link_id_at", "link_id", "at"))
 
     pledge_id: Mapped[UUID] = mapped_column(sa.ForeignKey("pledge.id"), primary_key=True)
     project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), index=True)
@@ -233,3 +238,37 @@ class DayTally(Base):
     collected: Mapped[int] = mapped_column(server_default="0")
     dropped: Mapped[int] = mapped_column(server_default="0")
     refunded: Mapped[int] = mapped_column(server_default="0")
+
+
+class Recommendation(Base):
+    """Why a backer stands behind a project: one text per person and project, bound to the pledge that stands.
+
+    `is_shown` is the consent to show this text with a first name. Withdrawn, the text goes at once and the row stays
+    empty, so that what the organisers hid cannot come back by writing it anew.
+    """
+
+    __tablename__ = "recommendation"
+    __table_args__ = (
+        sa.UniqueConstraint("project_id", "person_id"),
+        sa.CheckConstraint("char_length(text) BETWEEN 10 AND 280 OR (text = '' AND NOT is_shown)", name="length"),
+        sa.CheckConstraint("(hidden_at IS NULL) = (hidden_why IS NULL)", name="has_reason"),
+        sa.Index("ix_recommendation_shown", "project_id", sa.text("created_at DESC"),
+                 postgresql_where=sa.text("is_shown AND hidden_at IS NULL")),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"))
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id"), index=True)
+    pledge_id: Mapped[UUID] = mapped_column(sa.ForeignKey("pledge.id"), index=True)
+    text: Mapped[str]
+    is_shown: Mapped[bool] = mapped_column(server_default=sa.false())
+    created_at: Mapped[Born]
+    changed_at: Mapped[Born]
+    changes: Mapped[int] = mapped_column(sa.Integer, server_default="1")  # since `counted_from`: an hour's count
+    counted_from: Mapped[Born]
+    hidden_at: Mapped[datetime | None]  # by the organisers or staff
+    hidden_by_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id"))
+    hidden_why: Mapped[str | None]
+    hidden_note: Mapped[str] = mapped_column(server_default="")
+
+    person: Mapped[Person] = relationship(foreign_keys=[person_id])

@@ -13,11 +13,14 @@ from flask_babel import ngettext
 from core.i18n import show_money
 from projects.models import Project
 from sharing import queries
+from sharing.milestones import Way, way_of
 from sharing.models import ShareLink
 from sharing.queries import Brought, Results, Source
+from sharing.words import word_of
 
 IN_TREE = 12  # people on the first level of the drawing; the sentence above it counts all
 ON_BRANCH = 6
+FIRST = 3  # plain links that stand at once; the others unfold
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,36 @@ class Panel:
     results: Results
     title: str  # the project's
     currency: str
-    person_id: UUID
+    person_id: UUID | None  # None: a tag
+    code: str = ""
+    word: str | None = None
+    is_open: bool = True  # the project is live: what comes by the link can count
     number: int | None = None
     sender: dict[str, Any] | None = None  # who brought this person: name, seed
     people: list[Brought] = field(default_factory=list)
     further: dict[UUID, list[Brought]] = field(default_factory=dict)
+    steps: Way = field(default_factory=lambda: Way([]))  # what friends unlock
     part: str = "sharing/_panel.html"
 
     @property
     def links(self) -> list[tuple[str, str, str]]:
-        return plain_links(self.link_url, self.title)
+        """The first few, and the poster to print."""
+        return [*plain_links(self.link_url, self.title)[:FIRST], (_("Poster"), self.poster_url, "printer")]
+
+    @property
+    def more_links(self) -> list[tuple[str, str, str]]:
+        return [*plain_links(self.link_url, self.title)[FIRST:],
+                (_("QR code, to print"), f"{self.qr_url}?download=1", "qr-code"),
+                (_("QR code, as a picture"), f"/s/{self.code}.png?download=1", "qr-code")]
+
+    @property
+    def message(self) -> str:
+        """For what takes no text from a page: to be copied, then pasted there."""
+        return f"{invitation(self.title)} {self.link_url}"
+
+    @property
+    def poster_url(self) -> str:
+        return f"/s/{self.code}/poster.pdf"
 
     @property
     def brought(self) -> list[dict[str, Any]]:
@@ -76,6 +99,8 @@ class Panel:
 
     @property
     def headline(self) -> str:
+        if self.is_open and (said := self.steps.headline):
+            return said
         if self.recruits:
             return ngettext("You brought one backer", "You brought %(num)s backers", self.recruits)
         if self.visits:
@@ -110,9 +135,16 @@ def short_text(code: str) -> str:
     return link_url(code).split("://", 1)[-1]
 
 
-def plain_links(url: str, title: str) -> list[tuple[str, str, str]]:
-    """Where the link can be passed on by a plain address: label, address, sign. Nothing of theirs is loaded."""
-    words = _("I stand behind “%(title)s”. Have a look:", title=title)
+def invitation(title: str) -> str:
+    return _("I stand behind “%(title)s”. Have a look:", title=title)
+
+
+def plain_links(url: str, title: str, words: str = "") -> list[tuple[str, str, str]]:
+    """Where the link can be passed on by a plain address: label, address, sign. Nothing of theirs is loaded.
+
+    Signal is not here: it has no such address (signalapp/Signal-Android#8578); its text is copied (`Panel.message`).
+    """
+    words = words or invitation(title)
     both = f"{words} {url}"
     mail = urlencode({"subject": title, "body": both}, quote_via=quote)
     return [
@@ -127,20 +159,22 @@ def plain_links(url: str, title: str) -> list[tuple[str, str, str]]:
 
 
 def panel_of(link: ShareLink, project: Project, *, number: int | None = None, pledge_id: UUID | None = None) -> Panel:
-    """All about one link: three statements, one more for whom it brought on, one for who sent the pledge."""
+    """All about one link: five statements, one more for whom it brought on, one for who sent the pledge."""
     results = queries.link_results(link.id)
     brought: list[Brought] = []
     further: dict[UUID, list[Brought]] = {}
-    if results.recruits:
+    if results.recruits and link.person_id:
         brought = queries.brought_by(project.id, [link.person_id]).get(link.person_id, [])
         further = queries.brought_by(project.id, [b.person_id for b in brought[:IN_TREE]], ON_BRANCH)
     sender = queries.recruiter_of(pledge_id) if pledge_id else None
-    url = link_url(link.code)
+    word = word_of(link.id)
+    url = link_url(word or link.code)
     return Panel(
-        link_url=url, short_text=short_text(link.code), qr_url=f"/s/{link.code}.svg", qr_png_url=f"{url}.png",
+        link_url=url, short_text=short_text(word or link.code), qr_url=f"/s/{link.code}.svg",
+        qr_png_url=f"{link_url(link.code)}.png", code=link.code, word=word, is_open=project.is_live,
         results=results, title=project.title, currency=project.currency, person_id=link.person_id, number=number,
         sender={"name": first_name(sender.name), "seed": str(sender.id)} if sender else None,
-        people=brought, further=further)
+        people=brought, further=further, steps=way_of(project.id, link.person_id))
 
 
 def first_name(name: str) -> str:

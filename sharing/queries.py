@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from backing.models import ACTIVE, STANDING, Pledge
 from core.db import db, fetch_all, fetch_one
 from projects.models import PUBLIC
+from sharing.codes import read_code, read_word
 from sharing.models import ShareLink
 
 STANDING_SQL = ", ".join(f"'{state}'" for state in STANDING)
@@ -33,8 +34,9 @@ class Found:
     code: str
     link_id: UUID
     project_id: UUID
-    person_id: UUID
+    person_id: UUID | None  # None: a tag of the organisers
     slug: str
+    utm: dict[str, str] = field(default_factory=dict)  # a tag's marks
 
 
 @dataclass(frozen=True)
@@ -84,24 +86,33 @@ class Source:
 
 _kept: dict[str, tuple[float, Found]] = {}
 _FIND = sa.text(f"""
-    SELECT l.code, l.id AS link_id, l.project_id, l.person_id, p.slug
-      FROM share_link l JOIN project p ON p.id = l.project_id
-     WHERE l.code = :code AND p.state IN ({_PUBLIC})""")  # noqa: S608 -- states of our own
+    SELECT l.code, l.id AS link_id, l.project_id, l.person_id, p.slug, coalesce(t.utm, '{{}}') AS utm
+      FROM share_link l JOIN project p ON p.id = l.project_id LEFT JOIN share_tag t ON t.link_id = l.id
+     WHERE p.state IN ({_PUBLIC})
+       AND l.id = (SELECT coalesce(k.alias_of_id, k.id) FROM share_link k
+                    WHERE k.id = coalesce((SELECT id FROM share_link WHERE code = :code),
+                                          (SELECT link_id FROM share_word WHERE word = :word)))""")  # noqa: S608 -- states of our own
 
 
-def find_link(code: str) -> Found | None:
-    """Where this code leads, if its project is public; kept for a minute, since neither changes any more."""
-    until, found = _kept.get(code, (0.0, None))
+def find_link(text: str) -> Found | None:
+    """Where this code or word leads, if its project is public; kept for a minute, since little of it changes."""
+    until, found = _kept.get(text, (0.0, None))
     if found and until > time.monotonic():
         return found
-    row = fetch_one(_FIND, code=code)
+    code, word = read_code(text), read_word(text)
+    row = fetch_one(_FIND, code=code, word=word) if code or word else None
     if row is None:
         return None
     found = Found(**row._mapping)
     if len(_kept) >= KEPT_MOST:
         _kept.clear()
-    _kept[code] = (time.monotonic() + KEPT_SECONDS, found)
+    _kept[text] = (time.monotonic() + KEPT_SECONDS, found)
     return found
+
+
+def forget_links() -> None:
+    """In this process, look again: a word was given or freed, a project left the public."""
+    _kept.clear()
 
 
 def link_between(person_id: UUID, project_id: UUID) -> ShareLink | None:
@@ -118,7 +129,8 @@ def standing_pledge(person_id: UUID, project_id: UUID) -> Pledge | None:
 _RESULTS = sa.text(f"""
     SELECT l.id, (SELECT count(*) FROM share_visit v WHERE v.link_id = l.id) AS visits, s.*
       FROM share_link l, LATERAL (
-           SELECT {_SUMS} FROM recruit r JOIN pledge p ON p.id = r.pledge_id WHERE r.link_id = l.id) s
+           SELECT {_SUMS} FROM recruit r JOIN pledge p ON p.id = r.pledge_id
+            WHERE r.link_id = l.id AND r.struck_at IS NULL) s
      WHERE l.id = ANY(:links)""")  # noqa: S608
 
 
@@ -146,7 +158,7 @@ def links_of(person_id: UUID, most: int = 100) -> list[sa.Row[Any]]:
 _RECRUITERS = f"""
     WITH visited AS (SELECT link_id, count(*) AS visits FROM share_visit WHERE project_id = :project GROUP BY 1),
          brought AS (SELECT r.link_id, {_SUMS} FROM recruit r JOIN pledge p ON p.id = r.pledge_id
-                      WHERE r.project_id = :project GROUP BY 1)
+                      WHERE r.project_id = :project AND r.struck_at IS NULL GROUP BY 1)
     SELECT l.person_id, n.name, b.number, l.code, coalesce(visits, 0) AS visits, coalesce(recruits, 0) AS recruits,
            coalesce(pledged, 0) AS pledged, coalesce(collected, 0) AS collected, count(*) OVER () AS of_all
       FROM share_link l
@@ -178,7 +190,8 @@ _BROUGHT_BY = sa.text(f"""
         SELECT r.backer_id AS person_id, r.recruiter_id, n.name, p.number, p.amount, r.at,
                row_number() OVER (PARTITION BY r.recruiter_id ORDER BY r.at, p.id) AS rank
           FROM recruit r JOIN pledge p ON p.id = r.pledge_id JOIN person n ON n.id = r.backer_id
-         WHERE r.project_id = :project AND r.recruiter_id = ANY(:people) AND p.state IN ({STANDING_SQL})) b
+         WHERE r.project_id = :project AND r.recruiter_id = ANY(:people) AND r.struck_at IS NULL
+           AND p.state IN ({STANDING_SQL})) b
      WHERE rank <= :each ORDER BY recruiter_id, rank""")  # noqa: S608
 
 
@@ -193,7 +206,7 @@ def brought_by(project_id: UUID, people: Iterable[UUID], each: int = 100) -> dic
 
 _SENDER = sa.text("""
     SELECT n.id, n.name, r.recruiter_id FROM recruit r JOIN person n ON n.id = r.recruiter_id
-     WHERE r.pledge_id = :pledge""")
+     WHERE r.pledge_id = :pledge AND r.struck_at IS NULL""")
 
 
 def recruiter_of(pledge_id: UUID) -> sa.Row[Any] | None:
@@ -212,52 +225,23 @@ def recruit_counts_sql(project: str = ":project_id") -> str:
     brought AS (
         SELECT r.recruiter_id AS person_id, count(*) AS recruits, sum(p.amount)::bigint AS recruits_amount
           FROM recruit r JOIN pledge p ON p.id = r.pledge_id
-         WHERE r.project_id = {project} AND p.state IN ({STANDING_SQL}) GROUP BY 1),
+         WHERE r.project_id = {project} AND r.recruiter_id IS NOT NULL AND r.struck_at IS NULL
+           AND p.state IN ({STANDING_SQL}) GROUP BY 1),
     brought_from AS (
         SELECT r.pledge_id, n.name AS recruiter_name, b.number AS recruiter_number
           FROM recruit r JOIN person n ON n.id = r.recruiter_id
           LEFT JOIN pledge b ON b.project_id = r.project_id AND b.backer_id = r.recruiter_id
                             AND b.state IN ({ACTIVE_SQL})
-         WHERE r.project_id = {project})"""  # noqa: S608
+         WHERE r.project_id = {project} AND r.struck_at IS NULL)"""  # noqa: S608
 
 
 _SOURCES = sa.text(f"""
     SELECT CASE WHEN r.pledge_id IS NOT NULL THEN 'share' WHEN p.source = 'share' THEN 'direct' ELSE p.source END
                AS source, count(*) AS pledges, sum(p.amount)::bigint AS amount
-      FROM pledge p LEFT JOIN recruit r ON r.pledge_id = p.id
+      FROM pledge p LEFT JOIN recruit r ON r.pledge_id = p.id AND r.struck_at IS NULL
      WHERE p.project_id = :project AND p.state IN ({STANDING_SQL}) GROUP BY 1 ORDER BY amount DESC, source""")  # noqa: S608
 
 
 def sources(project_id: UUID) -> list[Source]:
     """Standing pledges by where they came from, largest amount first; `share` are exactly the recruits."""
     return [Source(row.source, row.pledges, row.amount) for row in fetch_all(_SOURCES, project=project_id)]
-
-
-@dataclass(frozen=True)
-class Touched:
-    """A link that may have brought somebody, as the account or the cookie remembers it."""
-
-    link_id: UUID
-    code: str
-    person_id: UUID
-    name: str
-    touched_at: datetime | None  # by the account; None when only the cookie knows
-    number: int | None
-    recruits: int
-
-
-_TOUCHED = sa.text(f"""
-    SELECT l.id AS link_id, l.code, l.person_id, n.name, t.at AS touched_at, b.number,
-           (SELECT count(*) FROM recruit r JOIN pledge p ON p.id = r.pledge_id
-             WHERE r.link_id = l.id AND p.state IN ({STANDING_SQL})) AS recruits
-      FROM share_link l JOIN person n ON n.id = l.person_id
-      LEFT JOIN share_touch t ON t.link_id = l.id AND t.person_id = :me AND t.project_id = :project
-      LEFT JOIN pledge b ON b.project_id = l.project_id AND b.backer_id = l.person_id AND b.state IN ({ACTIVE_SQL})
-     WHERE l.project_id = :project AND l.person_id IS DISTINCT FROM :me AND (l.code = :code OR l.id = (
-           SELECT link_id FROM share_touch WHERE person_id = :me AND project_id = :project
-              AND at > clock_now() - make_interval(days => :days)))""")  # noqa: S608
-
-
-def touches(project_id: UUID, me: UUID | None, code: str, days: int) -> list[Touched]:
-    """The links of others by which this visitor may have come, in one statement: by cookie and by account."""
-    return [Touched(**row._mapping) for row in fetch_all(_TOUCHED, project=project_id, me=me, code=code, days=days)]

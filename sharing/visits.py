@@ -4,30 +4,29 @@ A visitor is a hash of link, network and browser under the day's random salt. Th
 the last way back from a hash to an address; no address is ever stored.
 """
 
+import atexit
 import hashlib
 import hmac
+import os
 import re
 import secrets
 import threading
-from collections import OrderedDict
-from datetime import date
-from typing import Protocol
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import clock
 from core.db import db, transaction
+from sharing.cookie import Headings
 from sharing.queries import Found
-
-
-class Headings(Protocol):
-    """A request's headers, by whatever case."""
-
-    def get(self, key: str, /) -> str | None: ...
-
 
 log = structlog.get_logger()
 
@@ -40,25 +39,31 @@ ROBOT = re.compile(
 BURST = 30  # new visits from one network in a minute; what comes faster is a machine
 REMEMBERED = 20_000  # visits this process knows to be counted, so that a replay costs no statement
 
-# synchronous_commit is off for this one statement: a crash may lose a count, and nobody waits for a disk.
+# Many at once, after the answers have gone. synchronous_commit is off: a crash may lose a count, and nobody waits for a disk.
 _COUNT = sa.text("""
     WITH fast AS (SELECT set_config('synchronous_commit', 'off', true))
-    INSERT INTO share_visit (link_id, project_id, visitor, half_hour)
-    SELECT :link_id, :project_id, :visitor, date_bin('30 minutes', clock_now(), TIMESTAMPTZ '2000-01-01') FROM fast
+    INSERT INTO share_visit (link_id, project_id, visitor, half_hour, at)
+    SELECT v.* FROM fast, unnest(CAST(:links AS uuid[]), CAST(:projects AS uuid[]), CAST(:visitors AS bytea[]),
+                                 CAST(:half_hours AS timestamptz[]), CAST(:times AS timestamptz[])) AS v
     ON CONFLICT DO NOTHING RETURNING id""")
 _SALT = sa.text("INSERT INTO visit_salt (day, salt) VALUES (:day, :salt) ON CONFLICT DO NOTHING")
 _READ_SALT = sa.text("SELECT salt FROM visit_salt WHERE day = :day")
 
-_lock = threading.Lock()
+_lock, _flushing = threading.Lock(), threading.Lock()
 _seen: OrderedDict[tuple[UUID, bytes, int], None] = OrderedDict()
 _salt: tuple[date, bytes] | None = None
 _bursts: dict[str, int] = {}
 _burst_minute = 0
 
 
+@lru_cache(5_000)  # browsers name themselves in a few thousand ways
+def _is_robot(user_agent: str) -> bool:
+    return ROBOT.search(user_agent) is not None
+
+
 def is_person(user_agent: str, headers: Headings) -> bool:
     """Does a person see the page now? Not for robots, prefetched pages, and pictures or frames in other pages."""
-    if not user_agent or ROBOT.search(user_agent):
+    if not user_agent or _is_robot(user_agent[:500]):
         return False
     for name in ("Sec-Purpose", "Purpose", "X-Moz"):
         if (purpose := headers.get(name)) and any(w in purpose.lower() for w in ("prefetch", "preview", "prerender")):
@@ -67,21 +72,19 @@ def is_person(user_agent: str, headers: Headings) -> bool:
 
 
 def note_visit(link: Found, address: str, user_agent: str, headers: Headings) -> bool:
-    """Count this visit if it is a person's first in the half hour; True if it was counted.
+    """Count this visit if it is a person's first in the half hour; True if it may be, as far as this process knows.
 
-    Its own short statement, after which nothing depends on it: a page that only shows must also work on a database
-    that cannot be written to, and then only the count is lost (W-06).
+    It is written a moment later with others, and nothing depends on that: a page that only shows must also work on a
+    database that cannot be written to, and then only the count is lost (W-06).
     """
     if not is_person(user_agent, headers):
         return False
     try:
-        visitor = _visitor(link.link_id, address, user_agent)
-        visit = (link.link_id, visitor, int(clock.now().timestamp()) // 1800)
+        at = clock.now()
+        half_hour = int(at.timestamp()) // 1800
+        visit = (link.link_id, _visitor(link.link_id, address, user_agent), half_hour)
         if visit in _seen or _too_fast(address):
             return False
-        with _connect() as connection:
-            counted = connection.scalar(_COUNT, {
-                "link_id": link.link_id, "project_id": link.project_id, "visitor": visitor}) is not None
     except SQLAlchemyError as error:
         log.info("visit not counted", reason=type(error).__name__)
         return False
@@ -89,7 +92,74 @@ def note_visit(link: Found, address: str, user_agent: str, headers: Headings) ->
         _seen[visit] = None
         while len(_seen) > REMEMBERED:
             _seen.popitem(last=False)
-    return counted
+        _waiting.append(Visit(link.link_id, link.project_id, visit[1], datetime.fromtimestamp(half_hour * 1800, UTC), at))
+    _begin_writing()
+    return True
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One that waits to be written."""
+
+    link_id: UUID
+    project_id: UUID
+    visitor: bytes
+    half_hour: datetime
+    at: datetime
+
+
+_waiting: deque[Visit] = deque(maxlen=50_000)  # if the database is away for long, the oldest counts are lost
+_writer: tuple[int, threading.Thread] | None = None  # of the process that it was begun in
+PAUSE = 0.2  # seconds in which visits gather
+MOST_AT_ONCE = 5_000
+
+
+def _begin_writing() -> None:
+    """One thread per process, begun with its first visit: a server may fork after it has loaded us."""
+    global _writer
+    if _writer and _writer[0] == os.getpid() and _writer[1].is_alive():
+        return
+    with _lock:
+        if _writer and _writer[0] == os.getpid() and _writer[1].is_alive():
+            return
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        if not _writer or _writer[0] != os.getpid():
+            atexit.register(_last_flush, app, os.getpid())
+        _writer = (os.getpid(), threading.Thread(target=_write_on, args=(app,), name="visits", daemon=True))
+        _writer[1].start()
+
+
+def _write_on(app: Flask) -> None:
+    """Until nothing has come for a while; the next visit begins another one."""
+    idle = 0
+    while idle < 50:
+        time.sleep(PAUSE)
+        with app.app_context():
+            idle = 0 if flush() else idle + 1
+
+
+def _last_flush(app: Flask, pid: int) -> None:
+    if pid == os.getpid() and _waiting:
+        with app.app_context():
+            flush()
+
+
+def flush() -> int:
+    """Write what waits; returns how many were new to the database. What cannot be written is lost."""
+    written = 0
+    with _flushing:  # whoever asks for it finds everything written that came before
+        while _waiting:
+            with _lock:
+                batch = [_waiting.popleft() for _ in range(min(len(_waiting), MOST_AT_ONCE))]
+            try:
+                with _connect() as connection:
+                    written += len(connection.execute(_COUNT, {
+                        "links": [v.link_id for v in batch], "projects": [v.project_id for v in batch],
+                        "visitors": [v.visitor for v in batch], "half_hours": [v.half_hour for v in batch],
+                        "times": [v.at for v in batch]}).all())
+            except SQLAlchemyError as error:
+                log.info("visits not counted", count=len(batch), reason=type(error).__name__)
+    return written
 
 
 def _connect() -> sa.Connection:
@@ -98,8 +168,12 @@ def _connect() -> sa.Connection:
 
 def _visitor(link_id: UUID, address: str, user_agent: str) -> bytes:
     # With the link in the hash, nobody can follow a visitor from one link to another either.
-    told = b"\0".join((link_id.bytes, address.encode(), user_agent[:500].encode()))
-    return hmac.new(_salt_of_today(), told, hashlib.sha256).digest()[:16]
+    return day_hash(link_id.bytes, address.encode(), user_agent[:500].encode())
+
+
+def day_hash(*told: bytes) -> bytes:
+    """What nobody can lead back to what was told once the day's salt is gone, two days later at the latest."""
+    return hmac.new(_salt_of_today(), b"\0".join(told), hashlib.sha256).digest()[:16]
 
 
 def _salt_of_today() -> bytes:
@@ -130,10 +204,11 @@ def _too_fast(address: str) -> bool:
 def forget_here() -> None:
     """Drop what this process remembers."""
     global _salt
-    with _lock:
+    with _flushing, _lock:
         _salt = None
         _seen.clear()
         _bursts.clear()
+        _waiting.clear()
 
 
 def forget_salts() -> int:

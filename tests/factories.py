@@ -95,8 +95,9 @@ def make_pledge(project: Project, backer: Person | None = None, reward: Reward |
                 ON CONFLICT (project_id, person_id) DO UPDATE SET code = share_link.code RETURNING id"""),
                 {"code": secrets.token_hex(8), "project": project.id, "person": recruiter.id})
             session.execute(sa.text("""
-                INSERT INTO recruit (pledge_id, project_id, link_id, recruiter_id, backer_id)
-                VALUES (:pledge, :project, :link, :recruiter, :backer)"""), {
+                INSERT INTO recruit (pledge_id, project_id, link_id, recruiter_id, backer_id, path)
+                SELECT :pledge, :project, id, :recruiter, :backer, path_of(:project, :recruiter) || n
+                  FROM share_link WHERE id = :link"""), {
                 "pledge": id_, "project": project.id, "link": link, "recruiter": recruiter.id, "backer": backer.id})
     from backing.models import Pledge
 
@@ -113,7 +114,7 @@ def square() -> None:
         session.execute(sa.text("""
             UPDATE reward r SET claimed = (SELECT count(*) FROM pledge p WHERE p.reward_id = r.id AND p.state IN
                    ('held', 'pledged', 'collecting', 'collected', 'errored', 'lapsed', 'refunded'))
-             WHERE quantity IS NOT NULL"""))
+             WHERE quantity IS NOT NULL AND kind = 'pledge'"""))
         session.execute(sa.text("""
             UPDATE project_total t SET (raised, backers) = (SELECT coalesce(sum(amount), 0), count(*) FROM pledge p
                     WHERE p.project_id = t.project_id

@@ -70,6 +70,11 @@ PROJECT = Project(
     percent=71,
     days=30,
     days_left=9,
+    milestones=(
+        (1, "Your name in the booklet", "On the last page, as you spell it", None),
+        (3, "Signed photo", "Of the whole band, with a line for you", 40),
+        (10, "Sound-check", "You and a friend, an hour before the doors open", 5),
+    ),
     collaborators=((SELMA, "Answers questions"), (JORIS, "Sends the rewards")),
     rewards=(
         Reward(

@@ -69,11 +69,13 @@ CREATE TABLE day_tally (
 );
 
 -- Whatever moves a pledge, by whatever way, is noticed here: no code path can forget it.
+-- Set against set, then by index: the plan of a trigger's first call is kept, and the next one may bring a hundred thousand.
 CREATE FUNCTION note_share_due() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO share_due (pledge_id, project_id)
-    SELECT r.pledge_id, r.project_id FROM new_rows n JOIN old_rows o USING (id) JOIN recruit r ON r.pledge_id = n.id
-     WHERE (n.state, n.amount, n.project_id) IS DISTINCT FROM (o.state, o.amount, o.project_id);
+    SELECT r.pledge_id, r.project_id
+      FROM (SELECT id, state, amount, project_id FROM new_rows EXCEPT SELECT id, state, amount, project_id FROM old_rows) n,
+           LATERAL (SELECT pledge_id, project_id FROM recruit WHERE pledge_id = n.id OFFSET 0) r;
     RETURN NULL;
 END $$;
 CREATE TRIGGER note_share_due AFTER UPDATE ON pledge
@@ -85,29 +87,85 @@ BEGIN
 END $$;
 CREATE TRIGGER note_recruit_due AFTER INSERT ON recruit
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_recruit_due();
+-- A credit that is struck takes its backer out from under her recruiter, with all whom she brought; and back again.
 CREATE FUNCTION note_recruit_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
 BEGIN
     INSERT INTO share_due (pledge_id, project_id)
-    SELECT n.pledge_id, n.project_id FROM new_rows n JOIN old_rows o USING (pledge_id)
-     WHERE n.path <> o.path OR (n.struck_at IS NULL) <> (o.struck_at IS NULL);
+    SELECT pledge_id, project_id
+      FROM (SELECT pledge_id, project_id, path, struck_at IS NULL FROM new_rows
+            EXCEPT SELECT pledge_id, project_id, path, struck_at IS NULL FROM old_rows) n;
+    FOR one IN SELECT DISTINCT l.project_id, l.person_id, l.id, l.n
+                 FROM (SELECT pledge_id, project_id, backer_id FROM new_rows WHERE struck_at IS NULL
+                       EXCEPT SELECT pledge_id, project_id, backer_id FROM old_rows WHERE struck_at IS NULL
+                       UNION
+                       (SELECT pledge_id, project_id, backer_id FROM new_rows WHERE struck_at IS NOT NULL
+                       EXCEPT SELECT pledge_id, project_id, backer_id FROM old_rows WHERE struck_at IS NOT NULL)) n,
+                      LATERAL (SELECT * FROM share_link WHERE project_id = n.project_id AND person_id = n.backer_id OFFSET 0) l
+                ORDER BY l.project_id, l.n LOOP
+        PERFORM pg_advisory_xact_lock(hashtextextended(one.project_id::text, 4));
+        PERFORM replant(one.project_id, one.id, one.n, path_of(one.project_id, one.person_id));
+    END LOOP;
     RETURN NULL;
 END $$;
+-- Somebody may have come to stand above her recruiter while it was struck: then it stays struck.
+CREATE FUNCTION keep_loops_out() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT n FROM share_link WHERE project_id = NEW.project_id AND person_id = NEW.backer_id) = ANY (NEW.path) THEN
+        NEW.struck_at := OLD.struck_at;
+        NEW.struck_why := 'loop';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER keep_loops_out BEFORE UPDATE OF struck_at ON recruit FOR EACH ROW
+    WHEN (OLD.struck_at IS NOT NULL AND NEW.struck_at IS NULL) EXECUTE FUNCTION keep_loops_out();
 CREATE TRIGGER note_recruit_moved AFTER UPDATE ON recruit
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_recruit_moved();
+
+-- Whom this pledge's backer stands under is what this credit says: it is her newest one in the project, and not struck.
+CREATE VIEW recruit_standing AS
+SELECT r.project_id, r.backer_id, r.recruiter_id, r.link_id FROM recruit r
+ WHERE r.struck_at IS NULL
+   AND NOT EXISTS (SELECT FROM recruit o WHERE o.backer_id = r.backer_id AND o.project_id = r.project_id
+                      AND (o.at, o.pledge_id) > (r.at, r.pledge_id));
+-- Every path of a project as it must be, from who brought whom alone: each credit is looked at once, by index.
+CREATE FUNCTION true_paths(a_project uuid) RETURNS TABLE (pledge_id uuid, path integer[]) LANGUAGE sql STABLE
+SET work_mem = '64MB' AS $$
+    WITH RECURSIVE above (person_id, path) AS (
+        SELECT s.backer_id, ARRAY[l.n] FROM recruit_standing s JOIN share_link l ON l.id = s.link_id
+         WHERE s.project_id = a_project
+           AND NOT EXISTS (SELECT FROM recruit_standing u WHERE u.project_id = a_project AND u.backer_id = s.recruiter_id)
+        UNION ALL
+        SELECT b.backer_id, a.path || b.n FROM above a, LATERAL (
+               SELECT s.backer_id, l.n FROM recruit_standing s JOIN share_link l ON l.id = s.link_id
+                WHERE s.recruiter_id = a.person_id AND s.project_id = a_project OFFSET 0) b)
+    SELECT r.pledge_id, coalesce(a.path, '{}') || l.n FROM recruit r JOIN share_link l ON l.id = r.link_id
+      LEFT JOIN above a ON a.person_id = r.recruiter_id WHERE r.project_id = a_project
+$$;
+UPDATE recruit r SET path = t.path FROM (SELECT DISTINCT project_id FROM recruit) p, true_paths(p.project_id) t
+ WHERE r.pledge_id = t.pledge_id;
 """)
     with op.get_context().autocommit_block():
         op.execute("SET statement_timeout = 0")
         op.execute("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS uq_share_link_n ON share_link (n)")
         op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_share_visit_due ON share_visit (id) WHERE NOT is_tallied")
-        op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_recruit_path ON recruit USING gin (path)")
+        op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_recruit_path ON recruit USING gin (path) "
+                   "WITH (fastupdate = off)")  # a waiting list would be read through by every search
+        op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_recruit_backer_id ON recruit (backer_id, project_id)")
         op.execute("SET statement_timeout = '5s'")
 
 
 def downgrade() -> None:
     op.execute("""
+DROP INDEX ix_recruit_backer_id;
 DROP INDEX ix_recruit_path;
 DROP INDEX ix_share_visit_due;
 DROP INDEX uq_share_link_n;
+DROP FUNCTION true_paths(uuid);
+DROP VIEW recruit_standing;
+DROP TRIGGER keep_loops_out ON recruit;
+DROP FUNCTION keep_loops_out();
 DROP TRIGGER note_recruit_moved ON recruit;
 DROP TRIGGER note_recruit_due ON recruit;
 DROP TRIGGER note_share_due ON pledge;

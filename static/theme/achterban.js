@@ -8,13 +8,14 @@
   /* copy the sharing link */
   all('[data-copy]').forEach(function (button) {
     if (!navigator.clipboard) { return; }
-    var word = button.textContent;
+    var label = button.querySelector('[data-word]') || button, word = label.innerHTML;
     button.hidden = false;
+    (closest(button, '[hidden]') || button).hidden = false;
     button.setAttribute('aria-live', 'polite');
     button.addEventListener('click', function () {
       navigator.clipboard.writeText(button.dataset.copy).then(function () {
-        button.textContent = button.dataset.done || word;
-        setTimeout(function () { button.textContent = word; }, 3000);
+        label.textContent = button.dataset.done || word;
+        setTimeout(function () { label.innerHTML = word; }, 3000);  /* may hold words for readers only */
       });
     });
   });

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import openpyxl
 import pytest
+import sqlalchemy as sa
 
 from backers import exports, services
 from core.db import db
@@ -101,7 +102,8 @@ def test_each_column_says_what_it_should(app):
         "Backer number": "1", "Name": "Noor Bakker", "E-mail": noor.email, "Reward": "Mug", "Add-ons": "",
         "Reward amount": "40.00", "Bonus": "5.50", "Total": "45.50", "Currency": "EUR", "Status": "pledged",
         "Pledged at (UTC)": "2026-11-21T20:30:05Z", "Pledged at (local)": "2026-11-22 05:30:05", "Recruiter": "",
-        "Recruiter number": "", "Recruits": "2", "Recruits amount": "52.34"}
+        "Recruiter number": "", "Recruits": "2", "Recruits amount": "52.34",
+        "Unlocked by sharing": ""}
     assert rows[1]["Recruiter"] == "Noor Bakker" and rows[1]["Recruiter number"] == "1"
     assert (rows[1]["Reward"], rows[1]["Reward amount"], rows[1]["Bonus"], rows[1]["Total"]) == ("", "0.00", "12.34", "12.34")
     assert [row["Status"] for row in rows] == ["pledged", "pledged", "errored", "cancelled"]
@@ -225,3 +227,24 @@ def test_memory_stays_the_same_for_few_and_for_many(app, kind):
     assert set(grown) == {500, 20_000}
     assert grown[20_000] < 50, grown
     assert grown[20_000] - grown[500] < 12, grown
+
+
+@pytest.mark.parametrize("kind", exports.FORMATS)
+def test_what_was_unlocked_by_sharing_stands_in_a_column_of_its_own(app, kind):
+    from tests.sharing.steps import become, bring, follow, make_sharer, make_step
+
+    with app.test_request_context():
+        project = make_project()
+        make_step(project, 1, title="=Signed photo")
+        make_step(project, 2, title="Sound-check")
+        make_step(project, 3, title="Dinner")
+    noor = make_sharer(project)
+    make_pledge(project, noor, state="cancelled", number=900)
+    friends = bring(project, noor, 3)
+    own = db.session.execute(sa.text("SELECT id FROM pledge WHERE backer_id = :p AND state = 'pledged'"), {"p": noor.id}).all()
+    become([*friends[:2], *own], "collected", days_ago=20)
+    follow(noor, project=project)
+    column = "unlocked" if kind == "ndjson" else "Unlocked by sharing"
+    found = [row[column] for row in rows_of(app, project, kind)]
+    assert found[0] == ("'" if kind == "csv" else "") + "=Signed photo; Sound-check"  # the third is kept, not theirs yet
+    assert not any(found[1:]) and len(found) == 5

@@ -8,7 +8,8 @@ import segno
 from core import clock
 from core.db import db
 from projects.models import ProjectState
-from sharing import ears, services, views, visits
+from sharing import ears, services, visits
+from sharing.qr import draw_qr
 from tests.factories import csrf_token, make_person, make_project, sign_in
 from tests.sharing.scenes import FIREFOX, count, make_pledge, open_link
 
@@ -75,7 +76,7 @@ def test_head_and_prefetch_and_robots_are_answered_but_not_counted(client, link)
     answer = client.head(f"/s/{link.code}", headers={"User-Agent": FIREFOX})
     assert answer.status_code == 303 and "Set-Cookie" not in answer.headers
     assert open_link(client, link.code, **{"Sec-Purpose": "prefetch"}).status_code == 303
-    assert open_link(client, link.code, agent="Googlebot/2.1").status_code == 303
+    assert open_link(client, link.code, agent="Googlebot/2.1").status_code == 200  # the page for previews
     assert count("share_visit") == 0
 
 
@@ -218,7 +219,7 @@ def test_the_qr_code_holds_the_whole_address_dark_on_white(app, client, link, ki
     answer = client.get(f"/s/{link.code}.{kind}")
     assert answer.status_code == 200 and answer.mimetype == mimetype
     assert answer.headers["Cache-Control"] == "public, max-age=86400" and "Set-Cookie" not in answer.headers
-    assert answer.data == views.draw_qr(f"http://localhost/s/{link.code}", kind)
+    assert answer.data == draw_qr(f"http://localhost/s/{link.code}", kind)
     assert segno.make(f"http://localhost/s/{link.code}", error="m", micro=False).matrix
     again = client.get(f"/s/{link.code}.{kind}", headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304 and not again.data

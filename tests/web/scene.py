@@ -17,7 +17,7 @@ from tests.factories import back, csrf_token, make_member, make_person, make_pro
 ROLES = ("anonymous", "stranger", "backer_a", "backer_b", "creator", "other_creator", "collaborator", "organiser",
          "staff")
 PLACES = ("live", "draft", "other")  # the creator's live project and draft, and the other creator's live project
-LAST = ("rewards.remove", "projects.remove_member", "projects.launch", "projects.cancel_draft", "people.end_sessions",
+LAST = ("rewards.remove", "sharing.remove_milestone", "projects.remove_member", "projects.launch", "projects.cancel_draft", "people.end_sessions",
         "security.logout")  # these take away what the other routes are about
 
 
@@ -28,6 +28,7 @@ class Scene:
     rewards: dict[str, Any] = field(default_factory=dict)
     pledges: dict[str, Any] = field(default_factory=dict)  # by the place of their project: whose are which is below
     members: dict[str, Any] = field(default_factory=dict)
+    milestones: dict[str, Any] = field(default_factory=dict)
     loose: dict[str, str] = field(default_factory=dict)
 
     def browser(self, app: Any, role: str) -> Any:
@@ -44,7 +45,8 @@ class Scene:
             return [(f"pledge_{of}", self.build(rule, pledge_id=self.pledges[of])) for of in ("a", "b")]
         if "slug" in names:
             return [(place, self.build(rule, slug=self.projects[place].slug, reward_id=self.rewards[place],
-                                       person_id=self.members[place].id, number=1)) for place in PLACES]
+                                       person_id=self.members[place].id, number=1,
+                                       milestone_id=self.milestones[place])) for place in PLACES]
         return [("", self.build(rule))]
 
     def build(self, rule: Any, **known: Any) -> str:
@@ -73,6 +75,8 @@ def picture_key() -> str:
 
 
 def make_scene(stripe: Any) -> Scene:
+    from rewards.models import RewardKind
+    from sharing.models_milestones import Milestone
     from sharing.services import link_of
 
     scene = Scene()
@@ -85,6 +89,10 @@ def make_scene(stripe: Any) -> Scene:
                       "other": make_project(other)}
     for place, project in scene.projects.items():
         scene.rewards[place] = make_reward(project, quantity=20).id
+        unlocked = make_reward(project, 0, kind=RewardKind.MILESTONE)
+        with transaction() as session:
+            session.add(step := Milestone(project_id=project.id, reward_id=unlocked.id, friends=3))
+        scene.milestones[place] = step.id
         with transaction() as session:
             session.add(Update(project_id=project.id, number=1, author_id=project.creator_id, title="We begin",
                                body="Today."))
@@ -98,7 +106,9 @@ def make_scene(stripe: Any) -> Scene:
     link = link_of(scene.people["backer_a"], scene.projects["live"])
     scene.loose = {"code": link.code, "name": f"{picture_key()}-400.webp", "token": "x", "mail_id": str(uuid.uuid4()),
                    "handle": creator.handle, "dispute_id": str(uuid.uuid4()), "warning_id": str(uuid.uuid4()),
-                   "mismatch_id": str(uuid.uuid4()), "action": "refund", "refund_id": str(uuid.uuid4())}
+                   "mismatch_id": str(uuid.uuid4()), "action": "refund", "refund_id": str(uuid.uuid4()),
+                   "recommendation_id": str(uuid.uuid4()),
+                   "flag_id": str(uuid.uuid4()), "ban_id": str(uuid.uuid4())}
     return scene
 
 def fingerprint(database_url: str) -> dict[str, Any]:

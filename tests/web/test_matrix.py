@@ -36,6 +36,8 @@ EXPECTED: dict[str, Any] = {
         YES if about != "draft" or role in WORKERS else NONE,
     "project:send-pledge": lambda role, about: LOGIN if role == "anonymous" else
         YES if about != "draft" or role in WORKERS else NONE,
+    "sharing:moderate": lambda role, about: _project(role, about, live=("creator", "organiser", "staff")),
+    "sharing:public": lambda role, about: NONE if about == "draft" else YES,
     "sharing:share": lambda role, about: LOGIN if role == "anonymous" else NONE if about == "draft" else YES,
     "project:money": lambda role, about: _project(role, about, live=("creator", "staff")),
     "project:collection": lambda role, about: _project(role, about, live=("creator", "staff")),
@@ -47,7 +49,12 @@ EXPECTED: dict[str, Any] = {
 }
 # Allowed, and there is nothing at this address: not the rule's 404.
 EMPTY = {"mailbox.show", "mailbox.body", "payments.dispute", "payments.send_evidence", "payments.bundle",
-         "payments.acceptance", "payments.decide_warning", "payments.settle_difference"}
+         "payments.acceptance", "payments.decide_warning", "payments.settle_difference",
+         "sharing.decide_flag", "sharing.reopen_flag", "sharing.lift_ban", "sharing.platform_decide",
+         "sharing.platform_reopen", "sharing.platform_lift", "sharing.ask_again",
+         "sharing.hide_recommendation", "sharing.show_recommendation", "sharing.widget", "sharing.badge",
+         "sharing.project_card", "sharing.oembed",
+         "sharing.tag", "sharing.archive_tag", "sharing.restore_tag", "sharing.word", "sharing.name"}
 
 
 def answer_of(response: Any) -> Any:

@@ -1,0 +1,133 @@
+"""Who is credited with a pledge: decided once, in the transaction in which it begins to count.
+
+Two statements, each a function of the database (0031_attribution): the first makes the backer's own link and says by
+whose links the pledge came, the second writes it down. A pledge that came by nobody's link costs the first one only.
+What comes afterwards, other links or other touches, changes nothing of a credit that was given.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask import current_app
+
+from backing.models import Pledge
+from core.db import db, transaction
+from sharing import fairness
+from sharing.codes import make_code
+from sharing.models import Attribution, Recruit, ShareLink
+
+_BEGIN = sa.text("SELECT * FROM begin_credit(:project, :backer, :ref, :placed, :code, :days)")
+_FINISH = sa.text("""
+    SELECT finish_credit(:pledge, :project, :backer, :own_link, :own_n, :first_link, :first_moment, :last_link,
+                         :last_moment, CAST(:marks AS jsonb), CAST(:why AS text), :credited, :recruiter, :above)""")
+_ABOVE = sa.text("""
+    SELECT CASE WHEN l.person_id IS NULL THEN '{}' ELSE path_of(l.project_id, l.person_id) END || l.n
+      FROM share_link l WHERE l.id = :link""")
+
+
+@dataclass(frozen=True)
+class Came:
+    """By which links a pledge came, and whom crediting it would put above its backer."""
+
+    own_link: UUID | None
+    own_n: int | None
+    first_link: UUID | None
+    first_moment: datetime | None
+    last_link: UUID | None
+    last_moment: datetime | None
+    marks: dict[str, str] | None
+    credited: UUID | None
+    recruiter: UUID | None
+    above: list[int] | None
+
+    # As fairness sees the link that counts.
+    @property
+    def id(self) -> UUID | None:
+        return self.credited
+
+    @property
+    def person_id(self) -> UUID | None:
+        return self.recruiter
+
+
+def credit_pledge(pledge: Pledge) -> bool:
+    """Give this backer a link, keep by which links the pledge came, and credit the one that counts; True if one was.
+
+    Hooked to backing's `pledge_confirmed`: part of the sender's transaction, in which the pledge is locked.
+    """
+    came = _begin(pledge)
+    while came.own_n is None:  # somebody else was given the same 64 bits
+        came = _begin(pledge)
+    if came.credited is None and not came.marks:
+        return False
+    why = None
+    if came.credited and came.above:
+        # The tree before fairness, which asks people to look at what it doubts: they should not look for nothing.
+        why = "account" if came.recruiter == pledge.backer_id else "loop" if came.own_n in came.above else \
+            fairness.refusal(db.session, pledge, came)
+    return bool(db.session.scalar(_FINISH, {
+        "pledge": pledge.id, "project": pledge.project_id, "backer": pledge.backer_id, "why": why,
+        **vars(came), "marks": json.dumps(came.marks or {})}))
+
+
+def _begin(pledge: Pledge) -> Came:
+    return Came(**db.session.execute(_BEGIN, {
+        "project": pledge.project_id, "backer": pledge.backer_id, "ref": pledge.ref or None, "placed": pledge.placed_at,
+        "code": make_code(), "days": current_app.config["SHARE_DAYS"]}).one()._mapping)
+
+
+def credit_after_all(pledge_id: UUID) -> bool:
+    """A credit that was refused is given: people looked, and found nothing wrong. False if it cannot be any more."""
+    with transaction() as session:
+        pledge = session.get(Pledge, pledge_id)
+        said = session.get(Attribution, pledge_id, with_for_update=True, populate_existing=True)
+        if pledge is None or said is None or said.refused is None:
+            return False
+        lock_tree(pledge.project_id)
+        counts = session.scalar(sa.text("SELECT counts FROM share_settings WHERE project_id = :p"), {"p": said.project_id})
+        link = session.get(ShareLink, said.first_link_id if counts == "first" else said.last_link_id)
+        own = session.scalar(sa.select(ShareLink).filter_by(project_id=said.project_id, person_id=pledge.backer_id))
+        above = session.scalar(_ABOVE, {"link": link.id}) if link else []
+        if link is None or own is None or own.n in above or session.get(Recruit, pledge_id):
+            return False
+        said.refused = None
+        session.add(Recruit(pledge_id=pledge_id, project_id=said.project_id, link_id=link.id,
+                            recruiter_id=link.person_id, backer_id=pledge.backer_id, path=above))
+        session.flush()
+        session.execute(sa.text("SELECT replant(:project, :link, :n, path_of(:project, :backer))"), {
+            "project": said.project_id, "link": own.id, "n": own.n, "backer": pledge.backer_id})
+    return True
+
+
+def lock_tree(project_id: UUID) -> None:
+    """One at a time moves people in a project's tree, until the end of the transaction."""
+    db.session.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:project AS text), 4))"),
+                       {"project": str(project_id)})
+
+
+def strike(pledge_ids: list[UUID], why: str) -> int:
+    """These credits count no more; the triggers take their backers out from under the recruiter. Returns how many."""
+    with transaction() as session:
+        return len(session.execute(_STRIKE, {"pledges": pledge_ids, "why": why}).all())
+
+
+def unstrike(pledge_ids: list[UUID]) -> int:
+    """They count again, but for one that would make a loop now: that one stays struck, as `loop`."""
+    with transaction() as session:
+        return sum(row.struck_at is None for row in session.execute(_UNSTRIKE, {"pledges": pledge_ids}))
+
+
+_STRIKE = sa.text("""
+    UPDATE recruit r SET struck_at = clock_now(), struck_why = :why
+      FROM (SELECT pledge_id FROM recruit WHERE pledge_id = ANY(CAST(:pledges AS uuid[])) AND struck_at IS NULL
+             ORDER BY 1 FOR NO KEY UPDATE) s
+     WHERE r.pledge_id = s.pledge_id RETURNING r.pledge_id""")
+_UNSTRIKE = sa.text("""
+    UPDATE recruit r SET struck_at = NULL, struck_why = NULL
+      FROM (SELECT pledge_id FROM recruit WHERE pledge_id = ANY(CAST(:pledges AS uuid[])) AND struck_at IS NOT NULL
+             ORDER BY 1 FOR NO KEY UPDATE) s
+     WHERE r.pledge_id = s.pledge_id RETURNING r.struck_at""")

@@ -1,0 +1,51 @@
+"""The lines that somebody pastes into their own site: a frame, and a badge. Both carry the link, so that they count."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from flask import current_app, url_for
+from flask_babel import gettext as _
+from markupsafe import Markup
+
+WIDE, TALL = 480, 560
+
+
+def frame_code(slug: str, title: str, code: str | None, wide: int = WIDE, tall: int = TALL, lang: str = "") -> Markup:
+    address = current_app.config["BASE_URL"] + url_for("sharing.widget", slug=slug)
+    asked = urlencode({key: value for key, value in (("via", code), ("lang", lang)) if value})
+    return Markup('<iframe src="{}" title="{}" width="{}" height="{}" loading="lazy" style="border:0;max-width:100%"></iframe>'
+                  ).format(f"{address}?{asked}" if asked else address, title, wide, tall)
+
+
+def badge_code(slug: str, title: str, code: str | None, target: str, lang: str = "") -> Markup:
+    address = current_app.config["BASE_URL"] + url_for("sharing.badge", slug=slug)
+    asked = urlencode({key: value for key, value in (("via", code), ("lang", lang)) if value})
+    return Markup('<a href="{}"><img src="{}" alt="{}" height="32"></a>').format(
+        target, f"{address}?{asked}" if asked else address, _("Stand behind “%(title)s”", title=title))
+
+
+@dataclass(frozen=True)
+class Embed:
+    """For `_embed.html`: one's own link, ready to be pasted."""
+
+    slug: str
+    title: str
+    code: str
+    link_url: str
+    lang: str
+
+    @property
+    def frame(self) -> str:
+        return str(frame_code(self.slug, self.title, self.code, lang=self.lang))
+
+    @property
+    def badge(self) -> str:
+        return str(badge_code(self.slug, self.title, self.code, self.link_url, self.lang))
+
+    @property
+    def widget_url(self) -> str:
+        return url_for("sharing.widget", slug=self.slug, via=self.code, lang=self.lang)
+
+    @property
+    def badge_url(self) -> str:
+        return url_for("sharing.badge", slug=self.slug, via=self.code, lang=self.lang)

@@ -1,0 +1,9 @@
+"""What ambassador rounds do on the clock."""
+
+from core.jobs import every
+from sharing import rounds
+
+
+@every(10, "sharing:advance_rounds")
+def advance_rounds() -> None:
+    rounds.advance_due()

@@ -1,0 +1,198 @@
+"""What came of sharing, in sums: for a backer and for the organisers.
+
+The figures and their laws:
+
+* Visits are those by links, counted once per visitor and half hour (W-26). Recruits are the pledges that stand and are
+  credited to a link; their money is pledged or collected, never both.
+* K = (visits by personal links ÷ backers) × (recruits by personal links ÷ visits by personal links) = recruits by
+  personal links ÷ backers: how many backers each backer brings. Both sides are those who stand now. Tags are the
+  organisers' own work and are left out.
+* Share of money = (pledged + collected by recruits of any link) ÷ everything pledged and collected for the project.
+* Onward of a generation = recruits of the next ÷ recruits of this one: how many each of them brought. A campaign grows
+  by itself where it is above one.
+
+All of it is read from `day_tally` (days × generations), which the roll-up keeps, so its cost does not grow with the
+campaign; tags are read one by one, people only best first. Minor units; days are UTC, as in the tallies.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from core import clock
+from core.db import fetch_all
+from sharing.ranking import PER_PAGE
+
+DAYS = 30  # of a small chart
+BEST_TAGS = 10
+
+
+@dataclass(frozen=True)
+class Came:
+    """What came of some links: the columns of every breakdown, which all add up to the same."""
+
+    visits: int = 0
+    recruits: int = 0
+    pledged: int = 0
+    collected: int = 0
+    dropped: int = 0
+    refunded: int = 0
+
+    @property
+    def amount(self) -> int:
+        return self.pledged + self.collected
+
+    def __add__(self, other: "Came") -> "Came":
+        return Came(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Came)))
+
+
+def came(row: Any) -> Came:
+    return Came(row.visits, row.recruits, row.pledged, row.collected, row.dropped, row.refunded)
+
+
+def total(parts: Any) -> Came:
+    return sum(parts, Came())
+
+
+@dataclass(frozen=True)
+class Report:
+    """One reading of a project's days; tags have generation 0."""
+
+    cells: dict[tuple[date, int], Came]
+
+    @property
+    def all(self) -> Came:
+        return total(self.cells.values())
+
+    @property
+    def people(self) -> Came:
+        """By personal links."""
+        return total(c for (_day, generation), c in self.cells.items() if generation)
+
+    @property
+    def tags(self) -> Came:
+        return total(c for (_day, generation), c in self.cells.items() if not generation)
+
+    @property
+    def by_day(self) -> dict[date, Came]:
+        found: dict[date, Came] = {}
+        for (day, _generation), one in sorted(self.cells.items()):
+            found[day] = found.get(day, Came()) + one
+        return found
+
+    @property
+    def by_generation(self) -> dict[int, Came]:
+        found: dict[int, Came] = {}
+        for (_day, generation), one in sorted(self.cells.items(), key=lambda cell: cell[0][1]):
+            found[generation] = found.get(generation, Came()) + one
+        return found
+
+    def onward(self, generation: int) -> float | None:
+        """How many each of this generation brought; None where it cannot be said (0: theirs count as generation 1)."""
+        mine = self.by_generation.get(generation, Came()).recruits
+        return self.by_generation.get(generation + 1, Came()).recruits / mine if mine and generation else None
+
+
+_CELLS = sa.text("""
+    SELECT day, generation, visits, recruits, pledged, collected, dropped, refunded
+      FROM day_tally WHERE project_id = :project""")
+
+
+def read(project_id: UUID) -> Report:
+    """The whole report but for names, in one statement."""
+    return Report({(row.day, row.generation): came(row) for row in fetch_all(_CELLS, project=project_id)})
+
+
+def k_factor(recruits: int, backers: int) -> float | None:
+    return recruits / backers if backers else None
+
+
+def share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+_SUMS = ", ".join(f"coalesce(t.{f.name}, 0) AS {f.name}" for f in fields(Came))
+_ADDED = ", ".join(f"coalesce(sum(t.{f.name}), 0)::bigint AS {f.name}" for f in fields(Came))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named row of a breakdown."""
+
+    label: str
+    came: Came
+    channel: str = ""
+    code: str = ""
+    n: int | None = None
+    tags: int = 0
+
+
+# What tags have no row for (a tag that was made without its name, the marks of a merged account) is in the last line.
+_BY_CHANNEL = sa.text(f"""
+    SELECT g.channel, count(*) AS tags, {_ADDED}
+      FROM share_tag g LEFT JOIN link_tally t ON t.link_id = g.link_id WHERE g.project_id = :project
+     GROUP BY 1 ORDER BY sum(t.recruits) DESC NULLS LAST, sum(t.visits) DESC NULLS LAST, 1""")  # noqa: S608
+
+
+def by_channel(project_id: UUID, whole: Report) -> list[Line]:
+    """Folders of tags, then the links of people; what belongs to no folder makes the sum whole."""
+    lines = [Line(row.channel, came(row), tags=row.tags) for row in fetch_all(_BY_CHANNEL, project=project_id)]
+    return lines
+
+
+_BY_TAG = sa.text(f"""
+    SELECT g.name, g.channel, l.code, l.n, {_SUMS}
+      FROM link_tally t JOIN share_tag g ON g.link_id = t.link_id JOIN share_link l ON l.id = t.link_id
+     WHERE t.project_id = :project AND NOT t.is_person
+     ORDER BY t.recruits DESC, (t.pledged + t.collected) DESC, t.reached_at, t.link_id LIMIT :most""")  # noqa: S608
+
+
+def by_tag(project_id: UUID, most: int | None = None) -> list[Line]:
+    """Tags that somebody followed, best first."""
+    return [Line(row.name, came(row), row.channel, row.code, row.n)
+            for row in fetch_all(_BY_TAG, project=project_id, most=most)]
+
+
+@dataclass(frozen=True)
+class Best:
+    """One of the best recruiters, for those who may see backers."""
+
+    name: str
+    n: int
+    number: int | None  # as a backer; None for somebody who only shared
+    further: int
+    came: Came
+
+
+_BEST = sa.text(f"""
+    SELECT p.name, l.n, b.number, t.further_recruits, {_SUMS}
+      FROM (SELECT * FROM link_tally t WHERE t.project_id = :project AND t.is_person AND t.recruits > 0
+             ORDER BY t.recruits DESC, (t.pledged + t.collected) DESC, t.reached_at, t.link_id
+             LIMIT :most OFFSET :skip) t
+      JOIN share_link l ON l.id = t.link_id JOIN person p ON p.id = l.person_id
+      LEFT JOIN LATERAL (SELECT number FROM pledge q WHERE q.project_id = l.project_id AND q.backer_id = l.person_id
+                            AND q.state IN ('pledged', 'collecting', 'errored', 'collected') LIMIT 1) b ON true
+     ORDER BY t.recruits DESC, (t.pledged + t.collected) DESC, t.reached_at, t.link_id""")  # noqa: S608
+
+
+def best(project_id: UUID, page: int = 1, most: int = PER_PAGE) -> list[Best]:
+    """Who brought the most, a page at a time, along the index of the ranking."""
+    return [Best(row.name, row.n, row.number, row.further_recruits, came(row))
+            for row in fetch_all(_BEST, project=project_id, most=most, skip=(page - 1) * PER_PAGE)]
+
+
+_MY_DAYS = sa.text("""
+    SELECT CAST(coalesce(p.pledged_at, p.placed_at) AT TIME ZONE 'UTC' AS date) AS day, count(*) AS recruits
+      FROM recruit r JOIN pledge p ON p.id = r.pledge_id
+     WHERE r.link_id = :link AND r.at >= :since AND r.tallied_state IN ('pledged', 'collected') GROUP BY 1""")
+
+
+def my_days(link_id: UUID, days: int = DAYS) -> list[tuple[date, int]]:
+    """Recruits of one link on each of the last days, none left out."""
+    today = clock.now().date()
+    since = today - timedelta(days=days - 1)
+    found = {row.day: row.recruits for row in fetch_all(_MY_DAYS, link=link_id, since=since - timedelta(days=1))}
+    return [(day, found.get(day, 0)) for day in (since + timedelta(days=n) for n in range(days))]
