@@ -35,6 +35,8 @@ from projects.pitch import create_project, edit_basics, edit_faq, edit_story, se
 from projects.team import add_member
 from rewards.models import Reward, RewardKind
 from rewards.services import add_reward
+from sharing import recommendations
+from sharing.queries import standing_pledge
 from sharing.services import link_of
 from sharing.steps import add_step
 from sharing.tallies import rebuild
@@ -163,6 +165,19 @@ def _back(plot: Plot, project: Project, people: list[Person], luck: random.Rando
         else:
             raised += price + bonus
     totals.roll_up()
+    _recommend(project_id, people)
+
+
+REASONS = ("The drawing made me stop, the story made me stay.", "They answered my question within the hour.",
+           "It is small, and they know exactly what it costs.", "My sister sent me the link and she is usually right.",
+           "I like people who say what could go wrong.")
+
+
+def _recommend(project_id: Any, people: list[Person]) -> None:
+    """Every third of the first backers has a link already, and now says why; the last text is the first to be read."""
+    for person, text in reversed(list(zip(people[:len(REASONS) * 3:3], REASONS, strict=False))):
+        if standing_pledge(person.id, project_id):
+            recommendations.save(person.id, db.session.get_one(Project, project_id), text, is_shown=True)
 
 
 # In the project that is collected, a few cards fail as cards do.

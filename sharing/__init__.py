@@ -8,30 +8,40 @@ def init_app(app: Flask) -> None:
     import core.platform
     import people.hooks
     import projects.hooks
-    from sharing import (  # noqa: F401 -- jobs and rules register themselves
+    from sharing import (  # noqa: F401 -- jobs and rules register themselves  # noqa: F401 -- they register themselves  # noqa: F401 -- the same  # noqa: F401  # noqa: F401
         checks,
+        cli_review,
+        cli_rounds,
         cli_tags,
         cli_tallies,
         ears,
+        emails_ambassadors,
+        emails_fairness,
         emails_milestones,
+        emails_recommendations,
         granting,
         jobs,
+        jobs_rounds,
+        landing,
         merging,
         models_fairness,
+        recommendations,
         rules,
+        rules_rounds,
         shortcut,
         views,
+        views_ambassadors,
+        views_ambassadors_desk,
         views_milestones,
         views_print,
+        views_recommendations,
         views_reports,
+        views_review,
         views_share,
         views_tags,
+        views_widgets,
         watching,
     )
-    from sharing import cli_rounds, emails_ambassadors, jobs_rounds  # noqa: F401 -- they register themselves
-    from sharing import rules_rounds, views_ambassadors, views_ambassadors_desk  # noqa: F401 -- the same
-    from sharing import emails_recommendations, landing, recommendations, views_recommendations, views_widgets  # noqa: F401
-    from sharing import cli_review, emails_fairness, views_review  # noqa: F401
     from sharing.cli import cli
 
     app.register_blueprint(views.bp)

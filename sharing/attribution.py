@@ -8,7 +8,6 @@ What comes afterwards, other links or other touches, changes nothing of a credit
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -92,7 +91,8 @@ def credit_after_all(pledge_id: UUID) -> bool:
         link = session.get(ShareLink, said.first_link_id if counts == "first" else said.last_link_id)
         own = session.scalar(sa.select(ShareLink).filter_by(project_id=said.project_id, person_id=pledge.backer_id))
         above = session.scalar(_ABOVE, {"link": link.id}) if link else []
-        if link is None or own is None or own.n in above or session.get(Recruit, pledge_id):
+        if link is None or own is None or own.n in above \
+                or session.scalar(sa.select(Recruit.pledge_id).filter_by(pledge_id=pledge_id)):
             return False
         said.refused = None
         session.add(Recruit(pledge_id=pledge_id, project_id=said.project_id, link_id=link.id,

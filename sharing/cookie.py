@@ -58,7 +58,9 @@ class Via:
         return self.marked(utm or {}, at, last=touch, first=self.first or touch)
 
     def marked(self, utm: Mapping[str, str], at: datetime, **touches: Any) -> "Via":
-        return replace(self, **touches, **({"utm": dict(utm), "utm_at": at} if utm else {}))
+        if utm:
+            touches |= {"utm": dict(utm), "utm_at": at}
+        return replace(self, **touches)
 
     def left(self, at: datetime) -> "Via":
         """“I came by myself”: whatever was before is gone."""
@@ -120,7 +122,8 @@ def _to_list(via: Via) -> list[Any]:
 
 
 def _from_list(parts: Any) -> Via:
-    code, at, first_code, first_at, left_at, utm_at, utm = [*parts, *("", 0, "", 0, 0, 0, {})[len(parts):]]
+    nothing: list[Any] = ["", 0, "", 0, 0, 0, {}]
+    code, at, first_code, first_at, left_at, utm_at, utm = list(parts) + nothing[len(parts):]
     last = Touch(str(code), _moment(at)) if code else None
     first = Touch(str(first_code), _moment(first_at)) if first_code else last
     if at and not code:  # as it was written before: no code said “by myself”

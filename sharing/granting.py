@@ -27,6 +27,7 @@ from sharing.models_milestones import KEPT, Grant, GrantState, Milestone
 
 S = GrantState
 AT_ONCE = 200  # links that one transaction looks at
+PASSES = 10  # of one transaction over those who were given something
 PATIENCE = 3.0  # seconds of one tick; what is left comes with the next
 _STANDING = ", ".join(f"'{state}'" for state in STANDING)
 # While a bank holds the money of a payment, its pledge brings nobody anything.
@@ -96,8 +97,12 @@ def follow(links: Iterable[UUID]) -> None:
     for project_id in projects:
         db.session.execute(_LOCK, {"project": str(project_id)})
     was: dict[UUID, GrantState | None] = {}
-    while wanted:  # whoever gets what another let go is looked at as well
+    for _again in range(PASSES):  # whoever gets what another let go is looked at as well
         wanted = _pass(wanted, projects, was)
+        if not wanted:
+            break
+    else:
+        note_links(wanted)  # a long line of people who let go in their turn: the next tick goes on
     db.session.flush()
     crashpoint("grants")
     _tell(was)

@@ -1,5 +1,6 @@
 """What came of the links: counted from the pledges that stand, never from clicks."""
 
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ import sqlalchemy as sa
 from backing.models import ACTIVE, STANDING, Pledge
 from core.db import db, fetch_all, fetch_one
 from projects.models import PUBLIC
-from sharing.codes import read_code, read_word
 from sharing.models import ShareLink
 
 STANDING_SQL = ", ".join(f"'{state}'" for state in STANDING)
@@ -82,6 +82,26 @@ class Source:
     source: str
     pledges: int
     amount: int
+
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # of codes: base32 without I, L, O, U
+LENGTH = 13
+_ALIKE = str.maketrans({"I": "1", "L": "1", "O": "0", "-": None})
+_WORD = re.compile(r"[a-z0-9](-?[a-z0-9]){2,29}")
+
+
+def read_code(text: str) -> str | None:
+    """A code as somebody typed it, in its one true form; None for anything that cannot be one."""
+    if len(text) > 2 * LENGTH or not text.isascii():
+        return None
+    code = text.upper().translate(_ALIKE)
+    return code if len(code) == LENGTH and all(sign in ALPHABET for sign in code) else None
+
+
+def read_word(text: str) -> str | None:
+    """A word as somebody typed it; None for anything that cannot be one."""
+    word = text.strip().lower() if len(text) <= 40 else ""
+    return word if _WORD.fullmatch(word) else None
 
 
 _kept: dict[str, tuple[float, Found]] = {}

@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from core import clock
-from core.db import fetch_all, fetch_one
+from core.db import db, fetch_all, fetch_one
 from projects.models import Project
 
 PER_PAGE = 50
@@ -46,7 +46,7 @@ class Place:
     amount: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Week:
     """A week from Monday, by UTC: the day of the pledge decides."""
 
@@ -161,3 +161,14 @@ def place_of(project_id: UUID, link_id: UUID, week: Week | None, of_all: int) ->
     if row is None:
         return Place(None, of_all)
     return Place(row.better + 1, max(of_all, row.better + 1 + row.equals), row.equals, row.recruits, row.amount)
+
+
+_TOUCH = sa.text("""
+    INSERT INTO page_version (topic) SELECT DISTINCT 'ranking:' || p.slug FROM share_link l JOIN project p ON p.id = l.project_id
+     WHERE l.id = ANY(:links) ORDER BY 1
+    ON CONFLICT (topic) DO UPDATE SET version = page_version.version + 1""")
+
+
+def touch_pages(links: set[UUID]) -> None:
+    """The roll-up's follower: the rankings in which these links stand changed."""
+    db.session.execute(_TOUCH, {"links": list(links)})

@@ -130,17 +130,15 @@ class Line:
     tags: int = 0
 
 
-# What tags have no row for (a tag that was made without its name, the marks of a merged account) is in the last line.
 _BY_CHANNEL = sa.text(f"""
     SELECT g.channel, count(*) AS tags, {_ADDED}
       FROM share_tag g LEFT JOIN link_tally t ON t.link_id = g.link_id WHERE g.project_id = :project
      GROUP BY 1 ORDER BY sum(t.recruits) DESC NULLS LAST, sum(t.visits) DESC NULLS LAST, 1""")  # noqa: S608
 
 
-def by_channel(project_id: UUID, whole: Report) -> list[Line]:
-    """Folders of tags, then the links of people; what belongs to no folder makes the sum whole."""
-    lines = [Line(row.channel, came(row), tags=row.tags) for row in fetch_all(_BY_CHANNEL, project=project_id)]
-    return lines
+def by_channel(project_id: UUID) -> list[Line]:
+    """Folders of tags, best first; with the links of people they are everything."""
+    return [Line(row.channel, came(row), tags=row.tags) for row in fetch_all(_BY_CHANNEL, project=project_id)]
 
 
 _BY_TAG = sa.text(f"""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from core.db import fetch_all, fetch_one
 
 PER_PAGE = 20
-SHOWN = 8  # pledges of a flag that are listed; the others are counted
+SHOWN = 5  # pledges of a flag that are listed; the others are counted
 DECIDED = 20
 
 

@@ -9,6 +9,7 @@ from core import audit, pages
 from core.db import fetch_one, transaction
 from core.errors import BadInput
 from projects.models import Project
+from sharing import ranking
 from sharing.models import ShareLink
 
 COUNTS = ("last", "first")
@@ -42,7 +43,7 @@ def decide(project: Project, counts: str, has_ranking: bool, by_id: UUID | None)
         session.execute(_WRITE, {"project": project.id, "counts": counts, "ranking": has_ranking})
         audit.note("sharing:decide", "project", project.id, by_id=by_id, project_id=project.id,
                    before=[before.counts, before.has_ranking], after=[counts, has_ranking])
-        pages.touch(project.topic)
+        pages.touch(project.topic, ranking.topic(project.slug))
     return True
 
 
@@ -51,4 +52,4 @@ def show_name(link: ShareLink, project: Project, is_named: bool) -> None:
     with transaction() as session:
         session.execute(sa.update(ShareLink).where(ShareLink.id == link.id, ShareLink.person_id.is_not(None))
                         .values(is_named=is_named))
-        pages.touch(project.topic)
+        pages.touch(project.topic, ranking.topic(project.slug))

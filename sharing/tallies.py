@@ -8,6 +8,7 @@ and link by link in order; it waits for nobody's recruit, what is locked comes w
 
 import time
 from collections.abc import Callable
+from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from sharing import checks, visits
 # Called in the roll-up's transaction with the links whose own recruits or sums changed. Keep them short: all of a
 # batch waits for them, and one that raises undoes it.
 FOLLOWERS: list[Callable[[set[UUID]], object]] = []
-BATCH = 20_000
+BATCH, FEW = 20_000, 500
 LOCK = "sharing:tallies"
 PATIENCE = 20.0  # seconds of one tick; what is left comes with the next
 
@@ -143,7 +144,13 @@ _VISITS = sa.text("""
         RETURNING 1)
     SELECT count(*) FROM seen""")
 _IS_DUE = sa.text("""
-    SELECT EXISTS (SELECT FROM share_due) AS pledges, EXISTS (SELECT FROM share_visit WHERE NOT is_tallied) AS visits""")
+    SELECT (SELECT count(*) FROM (SELECT FROM share_due LIMIT 501) d) AS pledges, EXISTS (SELECT FROM share_visit WHERE NOT is_tallied) AS visits""")
+
+
+@cache
+def _sized(sql: str, most: int) -> sa.TextClause:
+    """With the number in the words: for few the planner looks up each by index, for many it joins whole tables."""
+    return sa.text(sql.replace(":most", str(most)))
 
 
 def roll_up() -> int:
@@ -168,7 +175,7 @@ def _roll_batch(turn: sa.TextClause) -> int:
         taken = session.scalar(_VISITS, {"most": BATCH}) if due.visits else 0
         links: set[UUID] = set()
         if due.pledges:
-            rolled = session.execute(_ROLL, {"most": BATCH}).one()
+            rolled = session.execute(_sized(_ROLL.text, FEW if due.pledges <= FEW else BATCH)).one()
             taken, links = max(taken, rolled.taken), set(rolled.links or ())
         session.execute(sa.text("SET LOCAL enable_seqscan TO DEFAULT"))
         if links:

@@ -1,29 +1,176 @@
-"""What came of sharing, to be read: the organiser's report."""
+"""What came of sharing, to be read: the organiser's report and lists, the ranking, and a backer's own tree."""
 
-from flask import g, render_template, request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
+from typing import Any
 
+from flask import Response, current_app, g, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from flask_login import current_user
+
+from core import clock, pages
+from core.db import db
+from core.errors import BadInput, NotFound
+from core.i18n import show_money
 from core.policy import allow
 from projects.models import Project
-from sharing import panel, queries
-from sharing.queries import Source
+from sharing import drawing, exports, queries, ranking, reports, settings, tree
+from sharing.forms_reports import ExportForm
+from sharing.reports import Came
+from sharing.tree import Node
 from sharing.views import bp
 
-PER_PAGE = 50
-IN_TREE, ON_BRANCH = 5, 4
+TYPES = {"csv": "text/csv; charset=utf-8",
+         "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
+
+def _page(most: int) -> int:
+    return max(1, min(request.args.get("page", 1, type=int), most))
+
+
+@bp.get("/projects/<slug>/ranking")
+@allow("sharing:public")
+def ranked(slug: str) -> str:
+    """Who brought the most, of all time or in a week."""
+    project: Project = g.subject
+    version = pages.version_of(ranking.topic(slug))
+    if not settings.settings_of(project.id).has_ranking:
+        raise NotFound(_("This project shows no ranking."))
+    first, last = ranking.weeks_of(project)
+    week = None
+    if asked := request.args.get("week", ""):
+        week = ranking.read_week(asked)
+        if week is None or not first.monday <= week.monday <= last.monday:
+            raise NotFound(_("There is no such week in this project."))
+    page = _page(ranking.MOST_PAGES)
+    of_all = ranking.count(project.id, week, version)
+    rows = ranking.rows(project.id, week, page)
+    link = queries.link_between(current_user.id, project.id) if current_user.is_authenticated else None
+    mine = ranking.place_of(project.id, link.id, week, of_all) if link else None
+    if not current_user.is_authenticated:
+        pages.cacheable(ranking.topic(slug), version)
+    return render_template("sharing/ranking.html", project=project, rows=rows, of_all=of_all, week=week, first=first,
+                           last=last, page=page, link=link, mine=mine, per_page=ranking.PER_PAGE)
+
+
+@bp.get("/projects/<slug>/tree")
+@allow("sharing:share")
+def my_tree(slug: str) -> str:
+    """Whom I brought, to any depth; `?at=` opens one of them, and nobody else."""
+    project: Project = g.subject
+    link = queries.link_between(current_user.id, project.id)
+    if link is None:
+        return render_template("sharing/tree.html", project=project, picture=None, is_mine=True, trail=[])
+    trail = tree.trail(project.id, link.n)
+    sender = trail[-2] if len(trail) > 1 else None
+    at = request.args.get("at", link.n, type=int)
+    below = tree.trail(project.id, at, below=link.n) if at != link.n else trail[-1:]
+    if not below:
+        raise NotFound(_("Nobody whom you brought is here."))
+
+    def address(n: int, **more: Any) -> str:
+        return url_for("sharing.my_tree", slug=slug, at=n if n != link.n else None, **more)
+
+    return _show_tree(project, below, address, is_mine=True, sender=sender if at == link.n else None,
+                      own=link.n)
+
+
+@bp.get("/projects/<slug>/recruits/tree")
+@allow("project:backers")
+def whole_tree(slug: str) -> str:
+    """The whole project's tree: tags and whom nobody brought, best first; each opens."""
+    project: Project = g.subject
+    at = request.args.get("at", type=int)
+    if at is None:
+        page = _page(tree.MOST_PAGES)
+        found, has_next = tree.roots(project.id, page)
+        root = Node(None, None, "you", project.title)
+        return _render_tree(project, root, [], found, has_next, page, lambda n, **more: url_for(
+            "sharing.whole_tree", slug=slug, at=n or None, **more), tree.all_generations(project.id), is_mine=False)
+    trail = tree.trail(project.id, at)
+    if not trail:
+        raise NotFound(_("Nobody in this project's tree is here."))
+    return _show_tree(project, trail, lambda n, **more: url_for("sharing.whole_tree", slug=slug, at=n or None, **more),
+                      is_mine=False)
+
+
+def _show_tree(project: Project, trail: list[Node], address: Callable[..., str], *, is_mine: bool,
+               sender: Node | None = None, own: int | None = None) -> str:
+    here = trail[-1]
+    page = _page(tree.MOST_PAGES)
+    assert here.link_id is not None and here.n is not None
+    found, has_next = tree.children(here.link_id, page)
+    return _render_tree(project, here, trail, found, has_next, page, address, tree.generations(here.n),
+                        is_mine=is_mine, sender=sender, own=own, sums=tree.sums(here.link_id))
+
+
+def _render_tree(project: Project, root: Node, trail: list[Node], found: list[Node], has_next: bool, page: int,
+                 address: Callable[..., str], generations: list[tree.Generation], *, is_mine: bool,
+                 sender: Node | None = None, own: int | None = None, sums: tree.Sums | None = None) -> str:
+    if sums is None:
+        sums = tree.Sums(sum(g.people for g in generations), sum(g.pledged for g in generations),
+                         sum(g.collected for g in generations))
+    most = sum(one.people for one in generations) or 1
+    bars = [{"label": _generation(one.number, is_mine), "main": one.number == 1,
+             "count_text": ngettext("one person", "%(num)s people", one.people),
+             "money": show_money(one.amount, project.currency, exact=False),
+             "percent": round(100 * one.people / most)} for one in generations]
+    return render_template(
+        "sharing/tree.html", project=project, root=root, trail=trail, sums=sums, bars=bars, page=page, has_next=has_next,
+        rest=max(0, root.recruits - page * tree.PER_PAGE), address=address, is_mine=is_mine, own=own,
+        picture=drawing.draw(replace(root, children=found), sender) if found else None)
+
+
+def _generation(number: int, is_mine: bool) -> str:
+    if number == 0:
+        return _("By a tag")
+    if is_mine and number == 1:
+        return _("Brought by you")
+    return _("Step %(n)s", n=number)
 
 
 @bp.get("/projects/<slug>/recruits")
 @allow("project:backers")
 def recruits(slug: str) -> str:
-    """Who brought whom: for the creator and the organisers."""
+    """Visits, pledges and money by link, tag, channel, day and generation."""
     project: Project = g.subject
-    page = max(1, min(request.args.get("page", 1, type=int), 10_000))
-    found, of_all = queries.recruits_by_person(project.id, PER_PAGE, (page - 1) * PER_PAGE)
-    sources = queries.sources(project.id)
-    shared = next((source for source in sources if source.source == "share"), Source("share", 0, 0))
+    page = _page(ranking.MOST_PAGES)
+    report = reports.read(project.id)
+    people, everything = report.people, report.all
+    total = project.total
+    backers, raised = (total.backers, total.raised) if total else (0, 0)
+    channels = reports.by_channel(project.id)
     return render_template(
-        "sharing/recruits.html", project=project, recruiters=found, of_all=of_all, page=page,
-        first=(page - 1) * PER_PAGE + 1, last=min(page * PER_PAGE, of_all), shared=shared,
-        total=Source("", sum(s.pledges for s in sources), sum(s.amount for s in sources)),
-        source_bars=panel.source_bars(sources, project.currency),
-        root=panel.project_tree(project, IN_TREE, ON_BRANCH) if page == 1 else None)
+        "sharing/recruits.html", project=project, report=report, all=everything, people=people, channels=channels,
+        tags=reports.by_tag(project.id, reports.BEST_TAGS), best=reports.best(project.id, page), page=page,
+        per_page=ranking.PER_PAGE, of_all=ranking.count(project.id, None, pages.version_of(ranking.topic(slug))),
+        backers=backers, raised=raised, k=reports.k_factor(people.recruits, backers),
+        part=reports.share(everything.amount, raised), export_form=ExportForm(), days=sorted(report.by_day.items()),
+        none=Came())
+
+
+@bp.post("/projects/<slug>/recruits/export")
+@allow("project:backers")
+def export_recruits(slug: str) -> Response:
+    """A list as a file, written down before its first byte leaves."""
+    form = ExportForm()
+    if not form.validate_on_submit():
+        raise BadInput(_("Choose a list, and CSV or XLSX."))
+    project: Project = g.subject
+    what, kind = form.what.data, form.format.data
+    name = f"{project.slug}-{what}-{clock.now().date().isoformat()}.{kind}"
+    parts = exports.export(current_app._get_current_object(), project, current_user, what, kind)  # type: ignore[attr-defined]
+    db.session.rollback()  # nothing is held while the list leaves
+    first = next(parts)  # what can fail fails here, before anything is answered
+    return Response(_closing(parts, first), mimetype=None, headers={
+        "Content-Type": TYPES[kind], "Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"})
+
+
+def _closing(parts: Any, first: bytes) -> Iterator[bytes]:
+    """All pieces; whoever stops listening ends the statement as well."""
+    try:
+        yield from chain((first,), parts)
+    finally:
+        parts.close()

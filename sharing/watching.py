@@ -2,7 +2,7 @@
 
 import backing.hooks
 import payments.hooks
-from sharing import fairness, judging, tallies
+from sharing import fairness, judging, ranking, tallies
 
 
 def connect() -> None:
@@ -11,4 +11,6 @@ def connect() -> None:
     payments.hooks.refund_changed.connect(judging.follow_refund)
     if judging.watch not in tallies.FOLLOWERS:
         tallies.FOLLOWERS.append(judging.watch)
+    if ranking.touch_pages not in tallies.FOLLOWERS:
+        tallies.FOLLOWERS.append(ranking.touch_pages)
     backing.hooks.address_known.connect(fairness.follow_address)

@@ -123,19 +123,21 @@ CREATE TRIGGER keep_loops_out BEFORE UPDATE OF struck_at ON recruit FOR EACH ROW
 CREATE TRIGGER note_recruit_moved AFTER UPDATE ON recruit
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_recruit_moved();
 
--- Whom this pledge's backer stands under is what this credit says: it is her newest one in the project, and not struck.
+-- Whom this credit's backer stands under, it says itself: it is her newest one in the project, and not struck. By index,
+-- whatever the planner thinks of a table that has just grown.
 CREATE VIEW recruit_standing AS
 SELECT r.project_id, r.backer_id, r.recruiter_id, r.link_id FROM recruit r
  WHERE r.struck_at IS NULL
-   AND NOT EXISTS (SELECT FROM recruit o WHERE o.backer_id = r.backer_id AND o.project_id = r.project_id
-                      AND (o.at, o.pledge_id) > (r.at, r.pledge_id));
+   AND r.pledge_id = (SELECT o.pledge_id FROM recruit o WHERE o.backer_id = r.backer_id AND o.project_id = r.project_id
+                       ORDER BY o.at DESC, o.pledge_id DESC LIMIT 1);
 -- Every path of a project as it must be, from who brought whom alone: each credit is looked at once, by index.
 CREATE FUNCTION true_paths(a_project uuid) RETURNS TABLE (pledge_id uuid, path integer[]) LANGUAGE sql STABLE
 SET work_mem = '64MB' AS $$
     WITH RECURSIVE above (person_id, path) AS (
         SELECT s.backer_id, ARRAY[l.n] FROM recruit_standing s JOIN share_link l ON l.id = s.link_id
          WHERE s.project_id = a_project
-           AND NOT EXISTS (SELECT FROM recruit_standing u WHERE u.project_id = a_project AND u.backer_id = s.recruiter_id)
+           AND (SELECT u.struck_at IS NULL FROM recruit u WHERE u.project_id = a_project AND u.backer_id = s.recruiter_id
+                 ORDER BY u.at DESC, u.pledge_id DESC LIMIT 1) IS NOT TRUE
         UNION ALL
         SELECT b.backer_id, a.path || b.n FROM above a, LATERAL (
                SELECT s.backer_id, l.n FROM recruit_standing s JOIN share_link l ON l.id = s.link_id

@@ -71,8 +71,7 @@ def test_every_unsafe_route_refuses_a_request_without_the_token(app: Any, client
 
 
 # Made to stand in other people's pages: no script, no form, no session (tests/sharing/test_views_widgets.py).
-FOR_OTHER_SITES = ("/projects/<slug>/widget", "/projects/<slug>/badge.svg", "/projects/<slug>/card.png",
-                   "/s/<code>/card.png", "/oembed")
+FOR_OTHER_SITES = ("/projects/<slug>/widget", "/projects/<slug>/badge.svg", "/oembed")
 
 
 def test_every_answer_carries_the_headers(app: Any, client: Any) -> None:

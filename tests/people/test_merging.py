@@ -6,8 +6,8 @@ import pytest
 
 from core.db import db, transaction
 from core.errors import Refusal
-from people import services
 from payments.models import PayoutAccount, StripeCustomer
+from people import services
 from tests.factories import make_member, make_person, make_pledge, make_project, scalar, sign_in
 
 

@@ -9,7 +9,7 @@ from core import clock
 from core.db import db, transaction
 from sharing import attribution, queries, services, touches
 from sharing.cookie import Via
-from sharing.models import Attribution, Recruit, ShareLink
+from sharing.models import Attribution, Recruit
 from tests.factories import make_person, make_project, scalar
 from tests.sharing.scenes import count, make_pledge
 
@@ -230,7 +230,7 @@ def test_a_pledge_costs_one_statement_by_nobodys_link_and_three_by_somebodys(app
             session.execute(sa.text("DELETE FROM attribution"))
             pledge.ref = ref
             session.flush()
-            pledge.placed_at  # noqa: B018 -- read, as confirming has
+            pledge.placed_at
             seen = []
             sa.event.listen(db.engine, "before_cursor_execute", listen := lambda *args: seen.append(args[2]))
             attribution.credit_pledge(pledge)

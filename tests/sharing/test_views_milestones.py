@@ -102,6 +102,15 @@ def test_what_somebody_reached_is_a_promise_that_may_become_easier_and_larger(cl
     assert scalar("SELECT count(*) FROM audit_entry WHERE action LIKE 'sharing:%_milestone'") == 4
 
 
+def test_it_is_a_promise_to_who_waits_as_well(client, project, path):
+    """Somebody who shares without a pledge: nothing of the stock is kept, and yet she was told what waits for her."""
+    step, noor = make_step(project, 1, title="Signed photo"), make_sharer(project, pledged=False)
+    bring(project, noor, 1)
+    follow(noor, project=project)
+    answer = send(client, f"{path}/{step.id}", friends="1", title="Unsigned photo")
+    assert answer.status_code == 422 and "a promise now" in answer.text and scalar("SELECT claimed FROM reward") == 0
+
+
 def test_fewer_than_are_given_is_refused(client, project, path):
     step = make_step(project, 1, title="Signed photo")
     for _ in range(3):

@@ -51,7 +51,7 @@ def test_reviewers_see_reasons_first_names_and_amounts_and_nothing_else(desk, pr
     flag_on(link, friends, "medium", "network")
     text = desk.get(queue(project)).text
     assert "10 backers came from one network on one day." in text and "A school, an office" in text
-    assert "by the link of Noor," in text and "Puck3" in text and "€25.50" in text and "And 2 more" in text
+    assert "by the link of Noor," in text and "Puck3" in text and "€25.50" in text and "And 5 more" in text
     assert "secret.example" not in text and "de Boer" not in text and "Bakker" not in text
     assert not re.search(r"127\.0\.0\.1|fingerprint", text)
 

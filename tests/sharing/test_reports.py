@@ -1,0 +1,108 @@
+import csv
+import io
+
+import pytest
+import sqlalchemy as sa
+
+from core.db import db, transaction
+from sharing import drawing, ranking, reports, services, tallies, tree
+from tests.factories import csrf_token, make_member, make_person, make_project, sign_in
+from tests.sharing.scenes import make_pledge
+
+
+@pytest.fixture
+def grown(app):
+    """Noor brought Mo and Els, Mo brought Ravi, Ravi brought Puck; Els has the same result as nobody."""
+    project = make_project()
+    people = {name: make_person(f"{name} Tree") for name in ("Noor", "Mo", "Els", "Ravi", "Puck")}
+    above = {"Noor": None, "Mo": "Noor", "Els": "Noor", "Ravi": "Mo", "Puck": "Ravi"}
+    for name, by in above.items():
+        make_pledge(project, people[name], 1_000, ref=services.link_of(people[by], project).code if by else None)
+    tallies.roll_up()
+    return project, people
+
+
+def named(person, project):
+    with transaction() as session:
+        session.execute(sa.text("UPDATE share_link SET is_named = true WHERE person_id = :p AND project_id = :q"),
+                        {"p": person.id, "q": project.id})
+
+
+def test_the_tree_counts_direct_and_further_friends_and_money(grown):
+    project, people = grown
+    link = services.link_of(people["Noor"], project)
+    sums = tree.sums(link.id)
+    assert (sums.recruits, sums.further_recruits, sums.all_pledged, sums.all_collected) == (2, 2, 4_000, 0)
+    assert [(g.number, g.people, g.pledged) for g in tree.generations(link.n)] == [(1, 2, 2_000), (2, 1, 1_000), (3, 1, 1_000)]
+    found, more = tree.children(link.id)
+    assert len(found) == 2 and not more and [len(node.children) for node in found] == [1, 0]
+
+
+def test_names_show_only_with_consent_and_nobody_opens_another_ones_tree(client, grown):
+    project, people = grown
+    sign_in(client, people["Mo"])
+    mo, noor, ravi = (services.link_of(people[n], project).n for n in ("Mo", "Noor", "Ravi"))
+    page = client.get(f"/projects/{project.slug}/tree")
+    assert page.status_code == 200 and "Ravi" not in page.text and "a backer" in page.text
+    named(people["Ravi"], project)
+    assert "Ravi" in client.get(f"/projects/{project.slug}/tree").text
+    assert client.get(f"/projects/{project.slug}/tree?at={ravi}").status_code == 200
+    for foreign in (noor, services.link_of(people["Els"], project).n, 2**31 - 1):
+        assert client.get(f"/projects/{project.slug}/tree?at={foreign}").status_code == 404
+    assert client.get(f"/projects/{project.slug}/tree?at={mo}").status_code == 200
+
+
+def test_equals_share_a_place_and_the_next_counts_all_before_it(grown):
+    project, people = grown
+    assert [(row.place, row.recruits, row.name) for row in ranking.rows(project.id, None)] == [(1, 2, None), (2, 1, None), (2, 1, None)]
+    place = ranking.place_of(project.id, services.link_of(people["Ravi"], project).id, None, 3)
+    assert (place.place, place.of_all, place.equals) == (2, 3, 1)
+    week = ranking.weeks_of(project)[1]
+    assert [row.place for row in ranking.rows(project.id, week)] == [1, 2, 2]
+    assert ranking.read_week(week.key) == week and ranking.read_week("2026-W60") is None
+
+
+def test_the_ranking_page_is_public_unless_the_project_hides_it(client, grown):
+    project, people = grown
+    assert client.get(f"/projects/{project.slug}/ranking").status_code == 200
+    for bad in ("2026-W99", "x", "1999-W01", "9999-W01"):
+        assert client.get(f"/projects/{project.slug}/ranking?week={bad}").status_code == 404
+    sign_in(client, people["Puck"])
+    assert "You have no place yet" in client.get(f"/projects/{project.slug}/ranking").text
+    with transaction() as session:
+        session.execute(sa.text("INSERT INTO share_settings (project_id, has_ranking) VALUES (:p, false)"), {"p": project.id})
+    assert client.get(f"/projects/{project.slug}/ranking").status_code == 404
+
+
+def test_each_breakdown_adds_up_to_the_same(grown):
+    project, _people = grown
+    report = reports.read(project.id)
+    assert report.all.recruits == 4 and report.all.pledged == 4_000
+    assert reports.total(report.by_day.values()) == report.all == reports.total(report.by_generation.values())
+    lines = reports.by_channel(project.id)
+    assert report.people + reports.total(line.came for line in lines) == report.all
+    assert reports.total(one.came for one in reports.best(project.id)) == report.people
+    assert report.onward(1) == 0.5
+
+
+def test_the_organiser_sees_the_report_and_the_tree_and_takes_the_lists(client, grown):
+    project, _people = grown
+    sign_in(client, make_member(project))
+    at = f"/projects/{project.slug}/recruits"
+    assert client.get(at).status_code == 200 and client.get(f"{at}/tree").status_code == 200
+    token = csrf_token(client, at)
+    for what, rows in (("recruiters", 3), ("pledges", 4)):
+        answer = client.post(f"{at}/export", data={"csrf_token": token, "what": what, "format": "csv"})
+        assert len(list(csv.DictReader(io.StringIO(answer.text)))) == rows
+        assert client.post(f"{at}/export", data={"csrf_token": token, "what": what, "format": "xlsx"}).data[:2] == b"PK"
+    assert db.session.scalar(sa.text("SELECT count(*) FROM audit_entry WHERE action LIKE 'sharing:export_%'")) == 8
+    for _ in range(6):
+        client.post(f"{at}/export", data={"csrf_token": token, "what": "pledges", "format": "csv"})
+    assert client.post(f"{at}/export", data={"csrf_token": token, "what": "pledges", "format": "csv"}).status_code == 429
+
+
+def test_the_picture_leaves_room_for_each_row():
+    root = tree.Node(1, None, "you", "You", recruits=2, children=[tree.Node(n, None, str(n), None) for n in (2, 3)])
+    picture = drawing.draw(root)
+    ys = [disc.y for disc in picture.discs if disc.step == 1]
+    assert ys[1] - ys[0] >= drawing.PITCH and max(ys) + drawing.OWN < picture.tall
