@@ -21,7 +21,7 @@ catalogues: $(VENV)/locked ## compile the translations
 	@$(VENV)/bin/pybabel -q compile -d translations
 
 words: $(VENV)/locked ## put new sentences into the Dutch catalogue, to be translated there
-	@$(VENV)/bin/pybabel -q extract -F babel.cfg -k lazy_gettext -k __ -k _l --no-location --sort-output -o translations/messages.pot .
+	@$(VENV)/bin/pybabel -q extract -F babel.cfg -k lazy_gettext -k __ -k _l -k Check -k register --no-location --sort-output -o translations/messages.pot .
 	@$(VENV)/bin/pybabel -q update -i translations/messages.pot -d translations --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date
 	@rm translations/messages.pot
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,17 +16,29 @@ TEXTS = {
                "for “{project}”. Until then you can change or cancel it here.",
 }
 
+@dataclass(frozen=True)
+class Consent:
+    """The least that proves it: which wording, from which network, by which browser (a hash)."""
+
+    version: str
+    network: str
+    browser: str
+
+
+def consent_from(address: str | None, browser: str) -> Consent:
+    return Consent(TEXT_VERSION, network_of(address), hashlib.sha256(browser.encode()).hexdigest() if browser else "")
+
+
 _GIVE = sa.text("""
     INSERT INTO consent (pledge_id, project_id, text_version, locale, project, amount, currency, charge_from, network, browser)
     SELECT p.id, p.project_id, :version, :locale, j.title, p.amount, p.currency, j.deadline, :network, :browser
       FROM pledge p JOIN project j ON j.id = p.project_id WHERE p.id = :pledge""")
 
 
-def give_consent(pledge_id: UUID, address: str | None, browser: str, locale: str) -> None:
-    """Write down that this pledge, as it stands now, may be charged: before the card's form opens, and when the sum
-    changes."""
-    ask(_GIVE, pledge=pledge_id, version=TEXT_VERSION, locale=locale, network=network_of(address),
-        browser=hashlib.sha256(browser.encode()).hexdigest() if browser else "")
+def give_consent(pledge_id: UUID, consent: Consent, locale: str) -> None:
+    """Write down that this pledge, as it stands now, may be charged: before a card's form opens again, and when the sum
+    changes. The first consent is written with the pledge itself (`placing`)."""
+    ask(_GIVE, pledge=pledge_id, version=consent.version, locale=locale, network=consent.network, browser=consent.browser)
 
 
 def network_of(address: str | None) -> str:

@@ -15,6 +15,7 @@ from core import money
 from core.db import db
 from core.mail import Letter, author
 from projects.models import Project
+from projects.queries import why_stopped
 
 S = PledgeState
 
@@ -34,7 +35,7 @@ def _letter(pledge_id: str, *states: PledgeState) -> Letter | None:
             "pledge_url": base + url_for("backing.show", pledge_id=pledge.id),
             "mend_url": base + url_for("backing.payment", pledge_id=pledge.id),
             "project_url": base + url_for("projects.show", slug=pledge.project.slug),
-            "picture": _picture(pledge), "lang": locale, "fix": errored_words(pledge),
+            "picture": _picture(pledge), "lang": locale, "fix": errored_words(pledge), "stopped_why": why_stopped(pledge.project),
         }
     return Letter(pledge.backer.email, pledge.backer.name, locale, context)
 

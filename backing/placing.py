@@ -16,6 +16,7 @@ from flask import current_app
 from flask_babel import gettext as _
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from backing.consenting import Consent
 from backing.models import PledgeState
 from backing.queries import Seen
 from core import money
@@ -54,6 +55,7 @@ class Choice:
     source: str = "direct"
     locale: str = "en"
     seen_price: int | None = None  # the reward's price when the form was made
+    consent: Consent | None = None  # written down with the pledge; None where nobody sits at a form
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,20 @@ _LOOK = sa.text("""
      WHERE p.id = :project""")
 
 # One function of the database (0021_placing): a project's lock, what was looked at once more, the pledge with its lines,
-# its move and its card form, and the stock.
+# its move and its card form, and the stock. What was agreed to is written in the same breath (S-23).
 _PLACE = sa.text("""
-    SELECT outcome, pledge_id, held_until, form_id, form_url, form_at, customer_id FROM place_pledge(
-           :project, :backer, :reward, :price, :bonus, :currency, :token, :ref, :source, :locale, :minutes, :most_holds,
-           :is_replacing)""")
+    WITH made AS MATERIALIZED (
+        SELECT outcome, pledge_id, held_until, form_id, form_url, form_at, customer_id FROM place_pledge(
+               :project, :backer, :reward, :price, :bonus, :currency, :token, :ref, :source, :locale, :minutes,
+               :most_holds, :is_replacing)),
+    given AS (
+        INSERT INTO consent (pledge_id, project_id, text_version, locale, project, amount, currency, charge_from, network,
+                             browser)
+        SELECT m.pledge_id, j.id, CAST(:version AS text), :locale, j.title, CAST(:price AS bigint) + CAST(:bonus AS bigint),
+               :currency, j.deadline, :network, :browser
+          FROM made m JOIN project j ON j.id = :project
+         WHERE m.outcome = 'placed' AND CAST(:version AS text) IS NOT NULL)
+    SELECT * FROM made""")
 
 _CLAIM = sa.text("UPDATE reward SET claimed = claimed + 1 WHERE id = :reward AND claimed < quantity RETURNING claimed")
 _RELEASE = sa.text("UPDATE reward SET claimed = claimed - 1 WHERE id = :reward AND quantity IS NOT NULL")
@@ -132,7 +143,9 @@ def _place(choice: Choice, seen: Seen, price: int, replacing: bool) -> Any:
     [made] = ask(_PLACE, project=choice.project_id, backer=choice.backer_id, reward=choice.reward_id, price=price,
                  bonus=choice.bonus, currency=seen.currency, token=choice.token, ref=choice.ref, source=choice.source,
                  locale=choice.locale, minutes=current_app.config["HOLD_MINUTES"],
-                 most_holds=current_app.config["MAX_HOLDS"], is_replacing=replacing)
+                 most_holds=current_app.config["MAX_HOLDS"], is_replacing=replacing,
+                 version=choice.consent and choice.consent.version, network=choice.consent and choice.consent.network,
+                 browser=choice.consent and choice.consent.browser)
     return made
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backing import changes, fixing
 from backing.changes import Change, cancel_pledge, change_pledge
-from backing.consenting import give_consent
+from backing.consenting import consent_from, give_consent
 from backing.forms import CancelForm, ChangeForm, PledgeForm
 from backing.hooks import backing_asked, pledge_shown
 from backing.models import Pledge, PledgeState
@@ -66,7 +66,7 @@ def send(slug: str) -> str | Response | tuple[str, int]:
     asked: dict[str, Any] = {"ref": None, "source": "direct"}
     backing_asked.send(person, offering, asked)
     choice = Choice(offering.id, person.id, form.chosen.id if form.chosen else None, form.extra, form.token_id,
-                    asked["ref"], asked["source"], locale_name(), form.seen_price)
+                    asked["ref"], asked["source"], locale_name(), form.seen_price, consent_from(request.remote_addr, request.user_agent.string))
     try:
         placed = place_pledge(choice, offering.seen(form.chosen))
     except AlreadyBacking as refusal:
@@ -84,7 +84,8 @@ def send(slug: str) -> str | Response | tuple[str, int]:
 def _to_card_form(pledge_id: Any, project_id: Any, currency: str, title: str, form: cards.Form | None = None) -> Response:
     page = url_for("backing.show", pledge_id=pledge_id)
     here = current_app.config["BASE_URL"] + page
-    _consent(pledge_id)
+    if form is None:
+        _consent(pledge_id)
     try:
         url = cards.open_card_form(
             subject_id=pledge_id, project_id=project_id, person=current_user._get_current_object(), currency=currency,
@@ -100,8 +101,8 @@ def _to_card_form(pledge_id: Any, project_id: Any, currency: str, title: str, fo
 
 
 def _consent(pledge_id: Any) -> None:
-    """What was agreed to, before the card's form opens or as the sum changes (S-23)."""
-    give_consent(pledge_id, request.remote_addr, request.user_agent.string, locale_name())
+    """What was agreed to, before a card's form opens again or as the sum changes (S-23)."""
+    give_consent(pledge_id, consent_from(request.remote_addr, request.user_agent.string), locale_name())
 
 
 def _form_page(project: Project, form: PledgeForm, mine: Pledge | None = None) -> str:

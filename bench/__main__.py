@@ -12,6 +12,7 @@ from bench.ground import Ground
 from bench.measure import Broken, Figure
 from bench.pages import pages
 from bench.pledges import placing, pledge_http
+from bench.postings import postings
 from bench.reconciling import reconciliation
 from bench.replay import exports, replay
 from bench.webhooks import intake
@@ -22,6 +23,7 @@ BENCHES: list[tuple[tuple[str, ...], Bench]] = [
     (("page-warm", "page-cold"), pages),
     (("pledge-http",), lambda ground, _names: iter([pledge_http(ground)])),
     (("place", "limited", "flat"), placing),
+    (("postings",), lambda ground, _names: iter([postings(ground)])),
     (("replay",), lambda ground, _names: replay(ground)),
     (("export-csv", "export-xlsx", "export-memory"), exports),
     (("collect-free", "collect-paced"), collection),

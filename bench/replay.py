@@ -103,6 +103,7 @@ def fill(ground: Ground, n: int) -> uuid.UUID:
         INSERT INTO share_link (code, project_id, person_id)
         SELECT md5(project_id::text || number), project_id, backer_id FROM pledge WHERE project_id = %s AND number %% 10 = 0""",
                [project])
+    db.execute("ANALYZE pledge, share_link")  # else the join below is planned for empty tables
     db.execute("""
         INSERT INTO recruit (pledge_id, project_id, link_id, recruiter_id, backer_id)
         SELECT p.id, p.project_id, l.id, l.person_id, p.backer_id FROM pledge p

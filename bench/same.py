@@ -25,7 +25,8 @@ def inlined(statement: sa.TextClause, values: dict[str, str]) -> str:
 
 _CHOICE = {
     "bonus": "CAST(0 AS bigint)", "currency": "'EUR'::text", "ref": "CAST(NULL AS text)", "source": "'direct'::text",
-    "locale": "'en'::text", "minutes": "15", "most_holds": "3", "is_replacing": "false"}
+    "locale": "'en'::text", "minutes": "15", "most_holds": "3", "is_replacing": "false",
+    "version": "'2026-11'::text", "network": "'203.0.113.0/24'::text", "browser": "repeat('a', 64)"}
 
 
 def _uuid(value: UUID) -> str:

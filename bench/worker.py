@@ -103,6 +103,31 @@ def back(app: Any, *, project: str, first: int, wishes: list[str | None], thread
             "sold_out": sum(r["sold_out"] for r in done["results"])}
 
 
+def post(app: Any, *, project: str, seconds: float, lines: list[list[Any]], threads: int = 2, **_: Any) -> dict[str, Any]:
+    """Charges into the ledger, each in a transaction of its own, until the time is over."""
+    from bench.postings import external
+    from payments import ledger
+
+    project_id = UUID(project)
+    wanted = [(ledger.Account(account), amount, "c") for account, amount in lines]
+    latencies: list[float] = []
+
+    def work(n: int) -> dict[str, float]:
+        end = time.perf_counter() + seconds
+        mine = []
+        while (began := time.perf_counter()) < end:
+            with transaction():
+                ledger.post("charge", external(), "EUR", wanted, project_id=project_id, subject_id=uuid.uuid4())
+            mine.append((time.perf_counter() - began) * 1000)
+        latencies.extend(mine)
+        return {"count": len(mine)}
+
+    done = in_threads(app, threads, work)
+    latencies.sort()
+    return {"count": len(latencies), "seconds": done["seconds"], "p50": percentile(latencies, 0.5),
+            "p99": percentile(latencies, 0.99)}
+
+
 def collect(app: Any, *, project: str, **_: Any) -> dict[str, Any]:
     """Collect a project as the worker's job does."""
     from backing.collecting import run_collection
@@ -174,7 +199,7 @@ def reconcile(app: Any, **_: Any) -> dict[str, Any]:
             "found": sum(line.found for line in report.lines)}
 
 
-ORDERS: dict[str, Callable[..., dict[str, Any]]] = {"place": place, "back": back, "collect": collect, "export": export,
+ORDERS: dict[str, Callable[..., dict[str, Any]]] = {"place": place, "post": post, "back": back, "collect": collect, "export": export,
                                                    "reconcile": reconcile}
 
 

@@ -42,7 +42,7 @@ def readyz() -> tuple[Response, int]:
         db.session.rollback()
         wrong.append("the database does not answer")
     disk = os.statvfs(current_app.config["INSTANCE"] if current_app.config["INSTANCE"].exists() else "/")
-    if disk.f_bavail < disk.f_blocks * 0.03:
+    if disk.f_bavail < disk.f_blocks * 0.10:
         wrong.append("the disk is nearly full")
     body = {"ready": not wrong} | ({"wrong": wrong} if may_look() else {})
     return jsonify(body), 503 if wrong else 200

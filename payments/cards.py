@@ -1,5 +1,6 @@
 """Saving a card: Stripe's form, and what came of it. Nothing is charged here."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,9 +39,11 @@ class Form:
 
 
 def new_customer(person: Any, person_id: UUID) -> str:
-    """Tell Stripe of this person, once; the key is the person, so a crash makes no second one."""
+    """Tell Stripe of this person, once: the key is the person as they are called now, so a crash makes no second one, and
+    a name that changed since is not refused as another request under the same key (S-06)."""
     email, name = person.email, person.name
-    made = gateway.create_customer(key=f"customer:{person_id}", email=email, name=name, person_id=str(person_id))
+    called = hashlib.sha256(f"{email}\0{name}".encode()).hexdigest()[:12]
+    made = gateway.create_customer(key=f"customer:{person_id}:{called}", email=email, name=name, person_id=str(person_id))
     ask(_NEW_CUSTOMER, person=person_id, stripe=made)
     return made
 

@@ -101,4 +101,5 @@ def account_words() -> dict[str, str]:
             "stripe_fees": _("fees that the platform bears"), "backer_receivable": _("owed to backers, second charges"),
             "creator_payable": _("owed to creators"), "platform_fee": _("the platform's share"),
             "refunds_payable": _("refunds on their way"), "transfers_payable": _("transfers on their way"),
-            "disputes_held": _("held by banks"), "creator_debt": _("owed by creators"), "fx": _("changes of money")}
+            "disputes_held": _("held by banks"), "creator_debt": _("owed by creators"), "fx": _("changes of money"),
+            "bank": _("paid out to, or taken from, the platform's bank")}

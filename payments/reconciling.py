@@ -246,7 +246,7 @@ def yesterday() -> datetime:
 def _mismatch_words(facts: dict[str, str]) -> tuple[str, str]:
     count = int(facts["count"])
     return ngettext("Stripe and our books differ in one place.", "Stripe and our books differ in %(num)s places.",
-                    count) + " " + _("Each is a line of the worklist with what can be done about it."), "/platform/worklist"
+                    count) + " " + _("Each of them stands on the worklist, with what can be done about it."), "/platform/worklist"
 
 
 @every(30, "payments:reconcile", lane="books")

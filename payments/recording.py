@@ -32,8 +32,10 @@ _STATES = {
     "succeeded": S.SUCCEEDED, "processing": S.PROCESSING, "requires_action": S.REQUIRES_ACTION,
     "requires_payment_method": S.FAILED, "canceled": S.FAILED,
 }
+# Fresh: for longer than one call can take with its retries.
 _LOCK = sa.text("""
-    SELECT id, project_id, subject_id, amount, currency, fee_bp, state, attempts, decline_class FROM payment
+    SELECT id, project_id, subject_id, amount, currency, fee_bp, state, attempts, decline_class,
+           changed_at > clock_now() - interval '75 seconds' AS is_fresh FROM payment
      WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE""")
 # Two workers on one payment (C-21): whoever reads that it is paid already did not do it.
 _ANSWERED = sa.text("""
@@ -152,6 +154,8 @@ def _change(row: Any, news: News) -> _Change | None:
     decline = row.decline_class
     if to is S.FAILED and news.number is None and state in (S.CREATED, S.CONFIRMING, S.UNKNOWN) and not outcome.code:
         return None  # an intent that nobody confirmed yet also says requires_payment_method
+    if to is S.FAILED and news.number is None and state is S.CONFIRMING and row.is_fresh:
+        return None  # a try may be under way, and the intent still tell of the one before it: its reply decides (S-09)
     if to is S.SUCCEEDED:
         if outcome.amount_received != row.amount:
             raise AssertionError(f"payment {row.id}: {outcome.amount_received} came, not {row.amount}")

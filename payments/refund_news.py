@@ -6,8 +6,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from core import money
 from core.db import db, transaction
+from core.i18n import show_money
 from payments import gateway_refunds, ledger
 from payments.alerts import alert, alert_kind
 from payments.gateway_refunds import RefundNews
@@ -71,7 +71,8 @@ def _reopen(kind: str, refund: Refund, news: RefundNews) -> None:
     db.session.execute(_MISMATCH, {
         "kind": kind, "stripe": news.stripe_id or str(refund.id), "payment": refund.payment_id, "id": refund.id,
         "project": refund.project_id, "amount": refund.amount, "status": news.status, "failure": news.failure})
-    tell_staff(kind, refund.id, amount=money.show(refund.amount, refund.currency), code=news.failure or news.status)
+    tell_staff(kind, refund.id, amount=refund.amount, currency=refund.currency,
+               code=news.failure or news.status)
 
 
 def tell_staff(kind: str, refund_id: UUID, **facts: Any) -> None:
@@ -95,15 +96,19 @@ def hear_of_refund(stripe_id: str) -> bool:
     return any(refund_id is not None for refund_id, _news in found)
 
 
+def _amount(facts: dict[str, str]) -> str:
+    return show_money(int(facts["amount"]), facts["currency"])
+
+
 @alert_kind("refund_failed")
 def _failed(facts: dict[str, str]) -> tuple[str, str]:
     return _("A refund of %(amount)s did not reach the backer, who is owed it again. Stripe says: %(code)s",
-             amount=facts["amount"], code=facts["code"]), "/platform/worklist"
+             amount=_amount(facts), code=facts["code"]), "/platform/worklist"
 
 
 @alert_kind("refund_twice")
 def _twice(facts: dict[str, str]) -> tuple[str, str]:
-    return _("Stripe shows two refunds of %(amount)s where we asked for one.", amount=facts["amount"]), "/platform/worklist"
+    return _("Stripe shows two refunds of %(amount)s where we asked for one.", amount=_amount(facts)), "/platform/worklist"
 
 
 @alert_kind("refund_stuck")

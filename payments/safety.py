@@ -81,6 +81,13 @@ FORGOTTEN = "Stripe has charges that this database has forgotten."
 BEHIND = "The database went back in time: its disk was restored."
 
 
+def words_of(why: str) -> str:
+    """The reason in the reader's language; what staff typed stays as it is."""
+    return {RESTORED: _("The database is not the one it was: it was restored."),
+            FORGOTTEN: _("Stripe has charges that this database has forgotten."),
+            BEHIND: _("The database went back in time: its disk was restored.")}.get(why, why)
+
+
 def require_open() -> None:
     """Raise MoneySafe unless money may move. Cheap: the database is asked at most once a second per process."""
     known: tuple[float, Mode] | None = current_app.extensions.get("money_mode")
@@ -185,4 +192,4 @@ def tell_ready(wrong: list[str]) -> None:
 @alert_kind("money_safe")
 def _money_safe(facts: dict[str, str]) -> tuple[str, str]:
     return _("Money-safe mode is on: no charge, refund or transfer leaves until you release it. Why: %(why)s",
-             why=facts.get("why", "")), "/platform/worklist"
+             why=words_of(facts.get("why", ""))), "/platform/worklist"

@@ -110,7 +110,7 @@ def watch_unknown() -> int:
 @alert_kind("unknown_charges")
 def _unknown_words(facts: dict[str, str]) -> tuple[str, str]:
     return ngettext("For a quarter of an hour Stripe has not said how a charge ended. It is asked on; nothing is sent twice.",
-                    "For a quarter of an hour Stripe has not said how %(num)s charges ended. They are asked for on; nothing is "
+                    "For a quarter of an hour Stripe has not said how %(num)s charges ended. We keep asking; nothing is "
                     "sent twice.", int(facts["count"])), "/platform/worklist"
 
 

@@ -36,7 +36,7 @@ def webhook() -> tuple[str, int]:
     if event.get("livemode", False) is not current_app.config["STRIPE_LIVE"]:
         log.warning("webhook of the wrong mode", event_id=event["id"])
         return "wrong mode", 400
-    inbox.receive(event)
+    inbox.receive(event, body.decode())
     return "ok", 200
 
 

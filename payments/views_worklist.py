@@ -40,7 +40,7 @@ def _page(explained: tuple[UUID, ExplainForm] | None = None, enter: EnterForm | 
         "SELECT name, run_at FROM stripe_cursor WHERE name IN ('reconcile', 'full', 'events')"))}
     return render_template(
         "payments/worklist.html", items=worklist.open_items(int(page)), settled=worklist.settled_items(), count=count,
-        page=int(page), per_page=worklist.PER_PAGE, mode=mode, cursors=cursors, words=worklist_words, form=ActForm(),
+        page=int(page), per_page=worklist.PER_PAGE, mode=mode, why=safety.words_of(mode.why), cursors=cursors, words=worklist_words, form=ActForm(),
         enter=enter or EnterForm(), release=release or ReleaseForm(), explain=ExplainForm(),
         explained=explained)
 

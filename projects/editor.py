@@ -171,6 +171,21 @@ def launch(slug: str) -> Answer:
     return _page("projects/launch.html", project, form, "launch")
 
 
+@bp.route("/projects/<slug>/cancellation", methods=["GET", "POST"])
+@allow("project:own")
+def cancellation(slug: str) -> Answer:
+    """Stop a live project before its end: nobody is charged, every backer is told with the reason."""
+    project: Project = g.subject
+    if project.state not in (S.LIVE, S.SUSPENDED):
+        raise Refusal(_("Only a project that is live can be stopped."))
+    form = forms.StopForm()
+    if form.validate_on_submit():
+        services.cancel(project, _person(), form.why.data or "")
+        flash(_("Your project is stopped. Nobody was charged, and everybody who pledged gets a mail."), "success")
+        return _go("projects.show", project)
+    return _page("projects/cancellation.html", project, form, "launch", total=project.total)
+
+
 @bp.route("/projects/<slug>/updates/new", methods=["GET", "POST"])
 @allow("project:edit")
 def new_update(slug: str) -> Answer:

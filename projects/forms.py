@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import DateField, IntegerField, SelectField, StringField, TextAreaField, TimeField
+from wtforms import BooleanField, DateField, IntegerField, SelectField, StringField, TextAreaField, TimeField
 from wtforms.validators import DataRequired, InputRequired, Length, Optional
 from wtforms.widgets import HiddenInput
 
@@ -181,6 +181,16 @@ class MemberForm(FlaskForm):
     role = SelectField(_l("What they may do"), choices=[
         (MemberRole.COLLABORATOR.value, _l("Collaborator: writes the pitch and updates")),
         (MemberRole.ORGANISER.value, _l("Organiser: also sees and exports the backers"))])
+
+
+class StopForm(FlaskForm):
+    """Two things to do before a live project ends for everybody: say why, and say that one knows."""
+
+    why = TextAreaField(_l("Why do you stop?"), [
+        DataRequired(_l("Tell those who stand behind you why; one sentence is enough.")),
+        Length(max=500, message=_l("At most 500 characters."))])
+    sure = BooleanField(_l("I know that this cannot be undone: every pledge lapses and everybody is told."), [
+        DataRequired(_l("Tick this to stop the project; nothing has happened yet."))])
 
 
 class PlainForm(FlaskForm):

@@ -19,6 +19,7 @@ from projects.models import (
     Faq,
     Project,
     ProjectMember,
+    ProjectMove,
     ProjectState,
     ProjectTotal,
     StoryPicture,
@@ -275,6 +276,15 @@ def update_of(project: Project, number: int) -> sa.Row[Any] | None:
 
 def faq_of(project: Project) -> list[sa.Row[Any]]:
     return fetch_all(sa.select(Faq.question, Faq.answer).where(Faq.project_id == project.id).order_by(Faq.position))
+
+
+def why_stopped(project: Project) -> str:
+    """What the creator said when the project was stopped; empty for any other."""
+    if project.state is not ProjectState.CANCELLED:
+        return ""
+    rows = fetch_all(sa.select(ProjectMove.why).where(
+        ProjectMove.project_id == project.id, ProjectMove.to_state == ProjectState.CANCELLED))
+    return rows[0].why if rows else ""
 
 
 def members_of(project: Project) -> list[sa.Row[Any]]:

@@ -71,6 +71,7 @@ def public_context(project: Project) -> dict[str, Any]:
         "phase": "counting" if project.is_live and is_over else project.state.value,
         "time_figure": time_figure(project), "picture_key": project.picture.key if project.picture else None,
         "page_url": current_app.config["BASE_URL"] + url_for("projects.show", slug=project.slug),
+        "stopped_why": queries.why_stopped(project),
         "categories": CATEGORIES, "rewards": [], "may_edit": rules.may_edit(current_user, project)}
     page_shown.send(project, context)
     return context

@@ -170,6 +170,14 @@ def move(dispute: Row, status: str) -> Row:
     return dispute
 
 
+def settle_inquiries(charge: Row) -> None:
+    """A charge that is refunded in full ends the bank's questions: they can become no chargeback any more
+    (docs.stripe.com/disputes/how-disputes-work, inquiries)."""
+    for id in store.newest_first("dispute", {"charge": charge["id"]}):
+        if (dispute := one("dispute", id))["status"] in WARNINGS[:2]:
+            move(dispute, "warning_closed")
+
+
 @route("GET /v1/disputes/{id}", "_dispute_retrieve_params.DisputeRetrieveParams")
 def retrieve(request: Request) -> Row:
     return one("dispute", request.ids[0])

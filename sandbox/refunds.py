@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import books, clock, webhooks
+from . import books, clock, disputes, webhooks
 from .errors import invalid
 from .methods import card_of
 from .routes import Request, listing, merge_metadata, one, route
@@ -97,6 +97,8 @@ def _make(charge: Row, amount: int, request: Request) -> Row:
     store.put("charge", charge)
     webhooks.emit("refund.created", refund)
     webhooks.emit("charge.refunded", charge, {"amount_refunded": before})
+    if charge["refunded"]:
+        disputes.settle_inquiries(charge)
     return refund
 
 

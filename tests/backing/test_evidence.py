@@ -83,7 +83,7 @@ def known_pledge(app, stripe, client):
                                 "VALUES (:p, 1, '=cmd|calc', 'We *began*', :a)"), {"p": project.id, "a": project.creator_id})
     pledge = back(stripe, project, person, reward, bonus=500)
     with app.test_request_context():
-        consenting.give_consent(pledge.id, "203.0.113.77", AGENT, "en")
+        consenting.give_consent(pledge.id, consenting.consent_from("203.0.113.77", AGENT), "en")
     end_project(app, project)
     return pledge
 

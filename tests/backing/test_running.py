@@ -17,7 +17,7 @@ from core.jobs import drain
 from payments import safety
 from tests.backing.runs import make_run, states
 from tests.factories import check_money, csrf_token, make_person, scalar, sign_in
-from tests.races import age_leases, forked
+from tests.races import age_leases, forked, threads
 
 
 def _staff():
@@ -83,6 +83,19 @@ def test_what_fails_everywhere_pauses_every_run(app, stripe):
     assert scalar("SELECT count(*) FROM collection_run WHERE state = 'paused'") == 2
 
 
+def test_a_run_that_goes_on_at_once_is_judged_by_what_comes_afterwards(app, stripe):
+    """Mended within the ten minutes: what pulled the brake does not pull it twice."""
+    project = make_run(stripe, 1)
+    _attempts(project, 60, 60)
+    assert running.watch_declines() == 1
+    assert running.resume_run(project.id)
+    db.session.rollback()
+    assert running.watch_declines() == 0
+    assert scalar("SELECT state FROM collection_run") == "running"
+    _attempts(project, 60, 60)
+    assert running.watch_declines() == 1
+
+
 def _attempts(project, n, refused, number=1):
     with transaction() as session:
         session.execute(sa.text("""
@@ -134,6 +147,62 @@ def test_while_a_run_stands_nothing_is_tried_by_itself_but_its_backers_may_mend(
     assert scalar("SELECT count(*) FROM payment_attempt WHERE NOT is_automatic") == 1
     assert states() == {"errored": 1}
     check_money()
+
+
+@pytest.mark.parametrize(("why", "again"), [(running.DECLINES, [1]), (running.STAFF, [])])
+def test_what_is_tried_again_after_a_pause_is_what_the_mass_took_along(app, stripe, why, again):
+    """S-38: refused within the bad minutes, by a card that lives, of a bank that did not ask for its owner."""
+    project = make_run(stripe, 4, "pm_card_chargeCustomerFail")
+    run_collection(project.id)
+    with transaction() as session:
+        session.execute(sa.text("UPDATE pledge SET retry_at = NULL, last_try_at = clock_now()"))
+        for number, sql in ((2, "UPDATE card_setup SET dead_at = clock_now() WHERE id = :card"),
+                            (3, "UPDATE payment SET decline_class = 'authenticate' WHERE id = :payment"),
+                            (4, "UPDATE payment SET changed_at = clock_now() - interval '11 minutes' WHERE id = :payment")):
+            row = session.execute(sa.text("SELECT card_id AS card, payment_id AS payment FROM pledge WHERE number = :n"),
+                                  {"n": number}).one()
+            session.execute(sa.text(sql), dict(row._mapping))
+        session.execute(sa.text("UPDATE collection_run SET state = 'running'"))
+        running.pull_brake(project.id, why)
+    clock.move_clock(timedelta(hours=2))
+    running.resume_run(project.id)
+    for column, value in (("retry_at", "IS NOT NULL"), ("last_try_at", "IS NULL")):
+        db.session.rollback()
+        assert db.session.scalars(sa.text(f"SELECT number FROM pledge WHERE {column} {value} ORDER BY 1")).all() == again
+    hour = scalar("SELECT max(retry_at) - clock_now() FROM pledge")
+    assert hour is None or timedelta(minutes=59) < hour <= timedelta(hours=1), "first it is seen how the others fare"
+
+
+def test_a_run_that_is_paused_in_the_middle_stops_within_a_second(app, stripe):
+    """O-20: what is in the air ends, and nothing more begins."""
+    project = make_run(stripe, 40)
+    stripe.post("faults", match="POST */confirm", kind="delay", seconds=0.2, times=None)
+    app.config["STRIPE_RATE"] = 10
+
+    def pause():
+        while not stripe.get("counts").get("charges_succeeded", 0):
+            time.sleep(0.02)
+        running.pause_run(project_id)
+
+    project_id = project.id
+    try:
+        assert threads(app, lambda: run_collection(project_id) and None, pause) == [None, None]
+    finally:
+        app.config["STRIPE_RATE"] = 0
+        stripe.call("DELETE", "faults")
+    assert 0 < states()["collected"] < 35 and set(states()) == {"collected", "collecting", "pledged"} & set(states())
+    assert scalar("SELECT count(*) FROM payment WHERE state IN ('unknown')") == 0
+    assert scalar("SELECT state FROM collection_run") == "paused"
+    check_money()
+
+
+def test_what_is_not_errored_cannot_be_tried_again(app, stripe):
+    project = make_run(stripe, 1)
+    run_collection(project.id)
+    with pytest.raises(Refusal, match="nothing to try"):
+        running.retry_pledge(scalar("SELECT id FROM pledge"))
+    db.session.rollback()
+    assert scalar("SELECT count(*) FROM audit_entry WHERE action = 'backing:retry_pledge'") == 0
 
 
 def test_the_parts_are_the_whole_at_every_instant_of_a_run(app, stripe):

@@ -68,6 +68,11 @@ def test_a_setting_that_cannot_be_is_refused_anywhere(wrong: dict[str, str], wor
     assert word in refused.value.sentence
 
 
+@pytest.mark.parametrize("days", ["3", "14"])
+def test_three_and_fourteen_days_to_mend_a_charge_are_allowed(days: str, tmp_path: Path) -> None:
+    assert config.load({"INSTANCE": str(tmp_path), "FIX_DAYS": days})["FIX_DAYS"] == int(days)
+
+
 def test_the_refusal_is_one_line_and_exit_code_2() -> None:
     done = subprocess.run([sys.executable, "-m", "flask", "--app", "app", "jobs", "work"], cwd=ROOT, text=True,
                           capture_output=True, env={"PATH": "/usr/bin", "ACHTERBAN_ENV": "production"}, timeout=60)

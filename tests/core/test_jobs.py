@@ -95,6 +95,21 @@ def test_only_the_jobs_of_dead_workers_are_rescued(app):
     assert jobs.rescue_stalled() == 0
 
 
+def test_a_tick_rescues_and_how_long_a_silence_is_death_may_be_said(app):
+    with transaction() as session:
+        defer("tests:note", word="a")
+        worker = session.scalar(sa.text("INSERT INTO procrastinate_workers (last_heartbeat) "
+                                        "VALUES (now() - interval '10 seconds') RETURNING id"))
+        session.execute(sa.text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :w"), {"w": worker})
+    run_due_ticks(app, {}, 0.0)
+    assert _waiting() == 0 and jobs.rescue_stalled(15) == 0
+    assert jobs.rescue_stalled(5) == 1
+    with transaction() as session:
+        session.execute(sa.text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL"))
+    run_due_ticks(app, {}, 0.0)
+    assert _waiting() == 1
+
+
 def test_two_rescuers_at_once_rescue_each_job_once(app):
     with transaction() as session:
         for word in "abcdef":

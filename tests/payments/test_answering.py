@@ -9,7 +9,7 @@ from core import clock
 from core.db import db
 from core.errors import BadInput, Refusal
 from core.jobs import drain
-from payments import answering, disputes
+from payments import answering, disputes, safety
 from payments.models import DisputeAnswer
 from tests.factories import check_money, make_person, scalar
 from tests.payments.bank import agree, dispute_at, heard, paid
@@ -182,6 +182,18 @@ def test_a_loss_that_is_accepted_closes_the_dispute(app, stripe):
         answering.accept_dispute(dispute.id)
     assert scalar("SELECT by_id FROM dispute_move WHERE to_status = 'lost'") is not None
     agree(stripe)
+
+
+def test_in_money_safe_mode_evidence_leaves_and_no_loss_is_accepted(app, stripe):
+    """O-03: evidence has a deadline of the bank's; giving money up can wait."""
+    _payment, given_up = disputed(app, stripe)
+    _payment, fought = disputed(app, stripe)
+    safety.enter("a drill")
+    answering.accept_dispute(given_up.id, make_person().id)
+    answering.submit_evidence(fought.id, TEXTS, make_person().id)
+    drain(app)
+    assert (state(given_up), state(fought)) == ("needs_response", "under_review")
+    assert sent(stripe, given_up) == []
 
 
 def test_no_answer_after_the_deadline(app, stripe):

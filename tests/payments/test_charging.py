@@ -1,6 +1,7 @@
 """S-30 to S-33: one intent per pledge for life, no charge too early, and the bank's question answered by its owner."""
 
 import re
+import time
 import urllib.parse
 import urllib.request
 from datetime import timedelta
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 
-from backing import collecting, dropping
+from backing import collecting, dropping, fixing
 from backing.collecting import collect_one, lease
 from backing.models import PledgeState
 from core import clock
@@ -250,6 +251,27 @@ def test_an_errored_pledge_is_reminded_every_48_hours_tried_once_more_and_droppe
     check_money()
 
 
+@pytest.mark.parametrize(("days", "reminders", "last"), [(3, 1, 2), (14, 6, 13)])
+def test_an_instance_may_give_three_to_fourteen_days_to_mend(app, stripe, monkeypatch, days, reminders, last):
+    """S-33: the same rhythm, one try on the last day, and dropped at the end of it."""
+    monkeypatch.setitem(app.config, "FIX_DAYS", days)
+    project = make_project(goal=1_000)
+    pledge = back(stripe, project, bonus=2_000)
+    stripe.post("faults", match="POST */confirm", kind="decline", code="expired_card", times=None)
+    end_project(app, project)
+    assert abs((_again(pledge).fix_until - project.closed_at).total_seconds() - days * 86400) < 60
+    tries = []
+    for day in range(1, days):
+        _days(app, 1)
+        if scalar("SELECT attempts FROM payment") > 1 + len(tries):
+            tries.append(day)
+        assert _again(pledge).state is S.ERRORED, day
+    assert (_reminders() - 1, tries) == (reminders, [last])
+    _days(app, 1)
+    assert _again(pledge).state is S.DROPPED
+    check_money()
+
+
 def test_after_a_pledge_was_dropped_no_late_yes_can_charge_it(app, stripe):
     project = make_project(goal=1_000)
     pledge = back(stripe, project, number=ASKS)
@@ -307,6 +329,52 @@ def test_an_amount_that_is_not_ours_is_never_booked(app, stripe):
     with pytest.raises(AssertionError, match="came, not"):
         charging.record_outcome(one.payment_id, outcome)
     assert scalar("SELECT count(*) FROM ledger_transaction") == 0
+
+
+def test_a_pledge_that_is_being_charged_is_not_charged_by_another_hand(app, stripe):
+    """C-21: one by one, as in a run."""
+    project = make_project(goal=1_000)
+    pledge = back(stripe, project)
+    clock.move_clock(project.deadline - clock.now() + timedelta(seconds=1))
+    closing.close_due()
+    lease(project.id)
+    assert not collect_one(pledge.id) and not collect_one(pledge.id, automatic=False)
+    assert [e for e in stripe.get("log") if "payment_intents" in e["path"]] == []
+    age_leases()
+    assert collect_one(pledge.id)
+    assert _again(pledge).state is S.COLLECTED
+    check_money()
+
+
+def test_while_the_bank_shows_its_page_nobody_else_tries(app, stripe):
+    """S-32, S-33: a try of ours would take the page away from under the backer; an hour later nobody is there any more."""
+    project = make_project(goal=1_000)
+    back(stripe, project, number=FAILS)
+    end_project(app, project)
+    for field in ("retry_at", "fix_until"):
+        with transaction() as session:
+            session.execute(sa.text("UPDATE payment SET state = 'requires_action', changed_at = clock_now()"))
+            session.execute(sa.text(f"UPDATE pledge SET {field} = clock_now() + interval '1 minute', last_try_at = NULL"))
+        tries = scalar("SELECT attempts FROM payment")
+        db.session.rollback()
+        clock.move_clock(timedelta(seconds=50 if field == "fix_until" else 70))
+        fixing.tend_errored()
+        assert scalar("SELECT attempts FROM payment") == tries, field
+        with transaction() as session:
+            session.execute(sa.text("UPDATE payment SET changed_at = clock_now() - interval '61 minutes'"))
+        fixing.tend_errored()
+        assert scalar("SELECT attempts FROM payment") == tries + 1, field
+    check_money()
+
+
+def test_a_single_call_keeps_our_pace_too(app, stripe, monkeypatch):
+    """S-12: whatever is not part of a run waits for its turn by itself."""
+    monkeypatch.setitem(app.config, "STRIPE_RATE", 5)
+    began = time.monotonic()
+    for _ in range(4):
+        with pytest.raises(gateway.GatewayError):
+            gateway.read_payment("pi_nothing")
+    assert time.monotonic() - began >= 0.55
 
 
 def test_our_own_pace_keeps_stripes_limit_from_being_met(app, stripe):

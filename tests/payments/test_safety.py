@@ -1,6 +1,7 @@
 """O-03, S-10: after a restore no money moves until Stripe and our books are one again, and nothing is charged twice."""
 
 import json
+import time
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -11,15 +12,16 @@ from sqlalchemy import event
 
 from backing import collecting
 from backing.collecting import lease
-from core import clock, postgres
+from core import clock, jobs, postgres
 from core.db import db, transaction
 from core.errors import Refusal
 from core.jobs import drain
-from payments import charging, reconciling, refunds, safety
+from payments import charging, payouts, reconciling, refunds, reversals, safety, transfers
 from payments.models import Payment
 from projects import closing
 from tests.conftest import FOLDER
 from tests.factories import back, check_money, end_project, make_person, make_project, scalar
+from tests.payments import payouts as payout_scenes
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +82,104 @@ def test_a_restored_database_moves_no_money_tells_staff_and_is_not_ready(app, st
     drain(app)
     assert "Money-safe mode is on" in scalar("SELECT text FROM mail WHERE name = 'payments/alert'")
     assert stripe.get("counts").get("payment_intent", 0) == 0
+
+
+def test_money_that_is_stopped_between_an_intent_and_its_confirm_does_not_move(app, stripe):
+    [step] = charging.look_up([due(stripe)])
+    charging.create(step)
+    with transaction():
+        charging.begin([step])
+    safety.enter("a drill")
+    with pytest.raises(safety.MoneySafe):
+        charging.confirm(step)
+    assert [e for e in stripe.get("log") if e["path"].endswith("/confirm")] == []
+
+
+def test_a_stop_is_seen_by_every_process_within_a_second(app):
+    safety.require_open()
+    with transaction() as session:  # by another process
+        session.execute(sa.text("UPDATE money_mode SET is_safe_mode = true, why = 'a drill'"))
+    time.sleep(1.05)
+    with pytest.raises(safety.MoneySafe):
+        safety.require_open()
+
+
+def test_a_worker_looks_before_its_first_job(app):
+    other(app, timeline=99)
+    jobs.starting.send(app)
+    assert scalar("SELECT is_safe_mode FROM money_mode")
+
+
+def test_a_database_whose_sweeps_never_ran_is_compared_from_the_beginning(app):
+    other(app, timeline=99)
+    assert safety.look().look_from.year == 1970
+
+
+def test_a_second_restore_while_money_stands_still_asks_for_another_comparison(app, stripe):
+    other(app, timeline=99)
+    safety.look()
+    reconciling.reconcile(full=True)
+    assert safety.look().is_clean
+    other(app, timeline=98)
+    with pytest.raises(Refusal, match="not yet found equal"):
+        safety.release("it was clean, before")
+    assert safety.look().is_safe_mode
+
+
+def test_who_only_reads_writes_nothing_when_it_looks(app):
+    """A page that is asked of a replica (W-06)."""
+    with transaction() as session:
+        session.execute(sa.text("UPDATE money_mode SET system_id = NULL"))
+    db.session.remove()
+    with db.engine.connect() as connection:
+        name = connection.scalar(sa.text("SELECT current_database()"))
+    try:
+        set_read_only(name, "on")
+        db.engine.dispose()
+        assert not safety.look().is_safe_mode
+    finally:
+        set_read_only(name, "off")
+        db.engine.dispose()
+    safety.look()
+    assert scalar("SELECT system_id FROM money_mode") is not None
+
+
+def set_read_only(name, value):
+    with psycopg.connect(postgres.address(FOLDER, "postgres"), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}")
+
+
+def test_no_transfer_and_no_reversal_leaves_while_money_stands_still(app, stripe):
+    """At the payout, at each transfer that is in hand already, and at each reversal; all of them later, once."""
+    project = payout_scenes.collected(app, stripe, 5_000, days=14)
+    account = scalar("SELECT stripe_id FROM payout_account")
+    db.session.rollback()
+    in_hand, _after = transfers.lease_new(project.id, account, payouts.NOBODY)
+    safety.enter("a drill")
+    with pytest.raises(safety.MoneySafe):
+        transfers.send(in_hand[0])
+    assert payouts.waits_for(project.id) == "safe" and payouts.pay_out(project.id) == 0
+    assert stripe.get("state/transfer") == []
+    reconciling.reconcile(full=True)
+    safety.release("over")
+    payout_scenes.go(stripe, minutes=10)
+    payout_scenes.work(app)
+    assert len(stripe.get("state/transfer")) == 1
+    refunds.ask_refund(scalar("SELECT id FROM payment"), 500, "asked")
+    reversal_id = scalar("SELECT id FROM transfer_reversal")
+    db.session.rollback()
+    safety.enter("another drill")
+    with pytest.raises(safety.MoneySafe):
+        reversals.send(reversal_id)
+    drain(app)
+    assert stripe.get("state/transfer_reversal") == []
+    reconciling.reconcile(full=True)
+    safety.release("over")
+    for _ in range(3):
+        payout_scenes.go(stripe, minutes=10)
+        payout_scenes.work(app)
+    assert len(stripe.get("state/transfer_reversal")) == 1
+    check_money()
 
 
 def test_a_disk_that_went_back_in_time_is_seen_by_the_mark_beside_it(app):

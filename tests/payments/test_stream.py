@@ -3,6 +3,7 @@
 import time
 import urllib.parse
 import urllib.request
+import uuid
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from core.db import db, transaction
 from payments import charging, gateway
 from payments.charging import Step
 from payments.recording import News
-from payments.stream import Stream
+from payments.stream import TOO_BUSY, Stream
 from projects import closing
 from tests.factories import back, check_money, make_person, make_project, scalar
 from tests.races import age_leases, forked
@@ -125,6 +126,21 @@ def test_what_was_leased_too_long_ago_is_left_to_the_next_lease(app, stripe):
     run_collection(project_id)
     assert _states() == {"collected": 2}
     check_money()
+
+
+def test_each_rest_is_longer_than_the_last_up_to_half_a_minute(app):
+    """S-12: and not all workers rest equally long."""
+    stream, busy = Stream(app, list, pause_for), gateway.Silence("busy", None, 429)
+    rests = []
+    for _ in range(8):
+        for _ in range(TOO_BUSY):
+            stream._put_back(charging.confirm, Step(uuid.uuid4(), "pm_x", "x"), busy)
+        rests.append(stream.rest_until - time.monotonic())
+        stream.rest_until = 0.0
+    for n, rest in enumerate(rests):
+        whole = min(30, 2 ** n)
+        assert whole / 2 - 0.1 < rest <= whole, rests
+    assert len({round(rest / min(30, 2 ** n), 2) for n, rest in enumerate(rests)}) > 1
 
 
 def test_two_processes_keep_one_pace_and_lose_little_of_it(app, stripe):

@@ -89,6 +89,38 @@ def test_the_sweep_begins_where_it_ended_and_looks_back_an_hour(app, stripe):
     since = int(asked[0]["params"]["created"]["gte"])
     assert abs(scalar("SELECT extract(epoch FROM clock_now())") - since - 6 * 3600) < 60
     assert asked[1]["params"]["delivery_success"] in ("false", False)
+    before = len(stripe.get("log"))
+    clock.move_clock(timedelta(minutes=9))
+    assert sweeping.watch() == 0 and len(stripe.get("log")) == before  # not more often than every ten minutes
+
+
+def test_what_stripe_could_not_deliver_is_fetched_however_long_ago_it_was(app, stripe):
+    """Older than the last sweep, and shown late: its own list of the undelivered still has it."""
+    sweeping.sweep()
+    stripe.post("webhooks", url="http://127.0.0.1:9/", mode="mute")
+    try:
+        back(stripe, make_project(goal=1_000), bonus=2_000)
+        undelivered = stripe.get("webhooks")["undelivered"]
+        assert undelivered > 1 and sweeping.sweep(clock.now() + timedelta(days=1)) == undelivered
+    finally:
+        stripe.post("webhooks", url="", mode="normal", resume=False)
+    drain(app, ticking=False)
+    assert scalar("SELECT count(*) FROM stripe_event WHERE handled_at IS NOT NULL") == undelivered
+    check_money()
+
+
+@pytest.mark.parametrize("list_", ["GET /v1/events*", "GET /v2/core/events*"])
+def test_a_sweep_that_was_not_read_to_the_end_is_begun_again_where_it_began(app, stripe, list_):
+    collected(app, stripe)
+    stripe.post("faults", match=list_, kind="500_before", times=None)
+    with pytest.raises(gateway.Silence):
+        sweeping.sweep()
+    assert scalar("SELECT count(*) FROM stripe_cursor") == 0
+    db.session.rollback()
+    stripe.call("DELETE", "faults")
+    sweeping.sweep()
+    assert scalar("SELECT count(*) FROM stripe_event") == len(stripe.get("state/event")) + len(stripe.get("state/v2.core.event"))
+    assert scalar("SELECT name FROM stripe_cursor") == "events"
 
 
 def test_an_event_whose_job_is_gone_is_queued_again(app, stripe):
@@ -97,7 +129,9 @@ def test_an_event_whose_job_is_gone_is_queued_again(app, stripe):
         session.execute(sa.text("DELETE FROM procrastinate_jobs"))
     assert sweeping.requeue_stuck() == 0  # it is young
     clock.move_clock(timedelta(minutes=3))
-    assert sweeping.requeue_stuck() == 1 and sweeping.requeue_stuck() == 0
+    sweeping.watch()
+    assert scalar("SELECT count(*) FROM procrastinate_jobs WHERE args->>'event_id' = 'evt_1'") == 1
+    assert sweeping.requeue_stuck() == 0  # it has its job again
     drain(app, ticking=False)
     assert scalar("SELECT handled_at IS NOT NULL FROM stripe_event")
 
@@ -153,6 +187,18 @@ def test_thin_events_carry_nothing_and_are_read_at_stripe(app, stripe):
     drain(app, ticking=False)
     assert scalar("SELECT is_active FROM payout_account")
     assert scalar("SELECT count(*) FROM stripe_event WHERE type LIKE 'v2.%' AND handled_at IS NOT NULL") >= 1
+
+
+def test_a_creators_account_says_for_itself_what_became_of_it(app, stripe):
+    """`account.updated` comes from the connected account and is about our row of it (S-48); the account is read anew."""
+    person = make_person()
+    accounts.onboarding(person, "NL", "http://localhost/back", "http://localhost/again")
+    account = scalar("SELECT stripe_id FROM payout_account")
+    db.session.rollback()
+    stripe.post(f"accounts/{account}/activate")
+    inbox.receive({"id": "evt_1", "type": "account.updated", "account": account, "data": {"object": {"id": account}}})
+    drain(app, ticking=False)
+    assert scalar("SELECT is_active FROM payout_account")
 
 
 def test_what_happens_on_a_creators_own_account_is_stored_and_left_alone(app, stripe):

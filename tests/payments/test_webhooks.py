@@ -170,6 +170,20 @@ def test_the_same_event_five_times_is_one_row_and_one_job(app, client):
     assert _stored() == 1 and scalar("SELECT count(*) FROM procrastinate_jobs") == 1
 
 
+def test_an_event_that_was_handled_asks_stripe_nothing_more(app, client, stripe):
+    """A job may run twice (C-24), and Stripe's limit is dear."""
+    project = make_project(goal=1_000)
+    pledge = back(stripe, project)
+    end_project(app, project)
+    event = {"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {"id": pledge.payment.stripe_id}}}
+    inbox.receive(event)
+    inbox.handle_event("evt_1")
+    before = len(stripe.get("log"))
+    inbox.handle_event("evt_1")
+    inbox.handle_event("evt_nobody")
+    assert len(stripe.get("log")) == before
+
+
 def test_an_event_about_something_that_is_not_committed_yet_is_kept_and_tried_again(app, client, stripe):
     """S-45: 200 now, and the object is looked for until it is there."""
     placed = hold(make_project(), make_person())
@@ -198,7 +212,9 @@ def test_what_the_payload_says_decides_nothing(app, client, stripe):
     placed = hold(project, make_person())
     session_id = _open(placed.pledge_id)
     end_project(app, project)
-    lies = [("payment_intent.succeeded", {"id": pledge.payment.stripe_id, "status": "succeeded", "amount_received": 1}),
+    paid = {"id": pledge.payment.stripe_id, "object": "payment_intent", "status": "succeeded", "latest_charge": "ch_lie"}
+    lies = [("payment_intent.succeeded", paid | {"amount_received": 1}),
+            ("payment_intent.succeeded", paid | {"amount_received": pledge.amount}),
             ("checkout.session.completed", {"id": session_id, "status": "complete", "payment_status": "paid"})]
     for n, (kind, thing) in enumerate(lies):
         body, now = _event(f"evt_lie{n}", kind, data={"object": thing}), _now()

@@ -214,6 +214,17 @@ def test_cards_that_are_disputed(backer, number, reason, status):
     assert dispute.is_charge_refundable == (status == "warning_needs_response")
 
 
+def test_an_inquiry_ends_when_all_is_refunded_and_becomes_no_chargeback(backer, words):
+    paid = backer.pays(backer.saves("4000000000001976"))
+    backer.v1.refunds.create({"payment_intent": paid.id, "amount": paid.amount - 100}, words.key())
+    dispute = backer.v1.disputes.list({"payment_intent": paid.id}).data[0]
+    assert dispute.status == "warning_needs_response"
+    backer.v1.refunds.create({"payment_intent": paid.id}, words.key())
+    assert backer.v1.disputes.retrieve(dispute.id).status == "warning_closed"
+    with pytest.raises(RuntimeError, match="needs_response"):
+        backer.sandbox.post("disputes", dispute=dispute.id, status="needs_response")
+
+
 def test_amount_limits_by_currency(backer, words):
     create = backer.v1.payment_intents.create
     assert create({"amount": 50, "currency": "jpy"}, words.key()).amount == 50
