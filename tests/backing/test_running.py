@@ -27,7 +27,7 @@ def _staff():
 def test_a_mass_of_refusals_pauses_the_run_and_keeps_every_pledge(app, stripe):
     """S-38: half of all charges fail; staff find out, and all are collected in the end."""
     _staff()
-    project = make_run(stripe, 130)
+    project = make_run(stripe, 260)
     stripe.post("faults", match="POST */confirm", kind="decline", code="insufficient_funds", share=0.5, times=None)
     run_collection(project.id)
     assert scalar("SELECT state || ' ' || why FROM collection_run") == "paused declines"
