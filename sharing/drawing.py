@@ -66,10 +66,10 @@ def draw(root: Node, sender: Node | None = None) -> Picture:
             rests.append(Rest(fine_x, at, child.more, child))
             lines.append(("seen", _branch(own_x + OWN, y, fine_x - 4, at, LABEL)))
         top += tall
-    tall = max(top, 2 * ROOT + 64) + 8
-    middle = min(max((discs[0].y + _last_own(discs)) / 2 if discs else tall / 2, ROOT + 4), tall - ROOT - 48)
+    high = max(top, 2 * ROOT + 64) + 8
+    middle = min(max((discs[0].y + _last_own(discs)) / 2 if discs else high / 2, ROOT + 4), high - ROOT - 48)
     mine = [("mine", _branch(start + ROOT, middle, own_x - OWN, disc.y, 12)) for disc in discs if disc.step == 1]
-    return Picture(int(tall), [Disc(start, middle, ROOT, root, 0), *discs], [*mine, *lines], rests, sender)
+    return Picture(int(high), [Disc(start, middle, ROOT, root, 0), *discs], [*mine, *lines], rests, sender)
 
 
 def _last_own(discs: list[Disc]) -> float:

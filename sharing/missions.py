@@ -178,7 +178,7 @@ def _fill_in(proof: MissionProof, evidence: Evidence, person_id: UUID) -> None:
     text, link = evidence.text.strip(), evidence.link.strip()
     if len(text) > 2_000:
         raise BadInput(_("At most %(most)s characters.", most=2_000), "text")
-    if link and not is_link(link) or len(link) > 500:
+    if (link and not is_link(link)) or len(link) > 500:
         raise BadInput(_("Write the whole address, beginning with https://."), "link")
     if not text and not link and evidence.picture is None and proof.picture_id is None:
         raise BadInput(_("Show something: a few words, a link or a picture."), "text")

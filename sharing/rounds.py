@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -160,7 +161,7 @@ def _check(plan: Plan, was: AmbassadorRound | None) -> None:
     if not TELLS.search(plan.disclosure):
         raise BadInput(_("Readers must understand that ambassadors may get something. Use a word such as “ambassador” "
                          "or “advertisement”."), "disclosure")
-    for kind, name, several in (("region", "regions", plan.regions), ("channel", "channels", plan.channels)):
+    for _kind, name, several in (("region", "regions", plan.regions), ("channel", "channels", plan.channels)):
         if len({place.casefold() for place, _number in several}) < len(several):
             raise BadInput(_("A name stands here twice. Add its places together on one line."), name)
         if (total := sum(number for _place, number in several)) > plan.places:
@@ -176,7 +177,7 @@ def _check_dates(plan: Plan, was: AmbassadorRound | None) -> None:
              "vote_until": _("The vote ends after the call. Choose a later day."),
              "runs_from": _("The round begins after the vote. Choose a later day."),
              "runs_until": _("The round ends after it begins. Choose a later day.")}
-    for before, name in zip(DATES, DATES[1:], strict=False):
+    for before, name in pairwise(DATES):
         if getattr(plan, name) <= getattr(plan, before):
             raise BadInput(later[name], name)
     now = database_now()

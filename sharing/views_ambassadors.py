@@ -12,7 +12,19 @@ from core.db import db
 from core.errors import BadInput, NotFound, Refusal
 from core.policy import allow
 from projects.models import Project
-from sharing import applications, choosing, kit, missions, panel, queries, round_words, rounds, scoring, services, voting
+from sharing import (
+    applications,
+    choosing,
+    kit,
+    missions,
+    panel,
+    queries,
+    round_words,
+    rounds,
+    scoring,
+    services,
+    voting,
+)
 from sharing.forms_ambassadors import MarkForm, ProofForm, WordForm, application_form, hand_back, ids_in
 from sharing.missions import Evidence
 from sharing.models_rounds import PUBLIC_ROUND, VOTES, AmbassadorRound, RoundState

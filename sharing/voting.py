@@ -202,7 +202,7 @@ def give_mark(round_id: UUID, application_id: UUID, juror: Person, mark: int | N
             raise BadInput(_("At most %(most)s characters.", most=500), "note")
         session.execute(_MARK, {"application": application_id, "juror": juror.id, "project": found.project_id,
                                 "mark": mark, "note": note.strip()})
-        given: JuryMark = session.get(JuryMark, (application_id, juror.id), populate_existing=True)
+        given = session.get_one(JuryMark, (application_id, juror.id), populate_existing=True)
     return given
 
 
