@@ -171,9 +171,9 @@ def launch(slug: str) -> Answer:
     return _page("projects/launch.html", project, form, "launch")
 
 
-@bp.route("/projects/<slug>/cancellation", methods=["GET", "POST"])
+@bp.route("/projects/<slug>/ending", methods=["GET", "POST"])
 @allow("project:own")
-def cancellation(slug: str) -> Answer:
+def ending(slug: str) -> Answer:
     """Stop a live project before its end: nobody is charged, every backer is told with the reason."""
     project: Project = g.subject
     if project.state not in (S.LIVE, S.SUSPENDED):
@@ -183,7 +183,7 @@ def cancellation(slug: str) -> Answer:
         services.cancel(project, _person(), form.why.data or "")
         flash(_("Your project is stopped. Nobody was charged, and everybody who pledged gets a mail."), "success")
         return _go("projects.show", project)
-    return _page("projects/cancellation.html", project, form, "launch", total=project.total)
+    return _page("projects/ending.html", project, form, "launch", total=project.total)
 
 
 @bp.route("/projects/<slug>/updates/new", methods=["GET", "POST"])
@@ -236,10 +236,10 @@ def remove_member(slug: str, person_id: UUID) -> Answer:
 @bp.post("/projects/<slug>/cancellation")
 @allow("project:own")
 def cancel_draft(slug: str) -> Answer:
-    """Throw away a draft; a live project is stopped by the people who run the site."""
+    """Throw away a draft; a live project is stopped, with a reason (`ending`)."""
     project: Project = g.subject
     if project.is_public:
-        raise Refusal(_("A live project cannot be thrown away. Write to the people who run this site."))
+        raise Refusal(_("A live project cannot be thrown away; it can be stopped, with a reason for its backers."))
     services.cancel(project, _person(), _("thrown away as a draft"))
     flash(_("The draft is gone."), "success")
     return redirect(url_for("projects.home"), 303)  # type: ignore[return-value]

@@ -22,7 +22,7 @@ WHY = "Our drummer is ill, and we will not tour without her."
 
 
 def stop(client, project, **fields):
-    path = f"/projects/{project.slug}/cancellation"
+    path = f"/projects/{project.slug}/ending"
     return client.post(path, data={"csrf_token": csrf_token(client, path), **fields})
 
 
@@ -32,7 +32,7 @@ def test_a_stopped_project_lapses_its_pledges_and_says_why(app):
     square()
     client = sign_in(app.test_client(), project.creator)
     assert "Stop this project" in client.get(f"/projects/{project.slug}/launch").get_data(as_text=True)
-    assert "One backer has pledged" in client.get(f"/projects/{project.slug}/cancellation").get_data(as_text=True)
+    assert "One backer has pledged" in client.get(f"/projects/{project.slug}/ending").get_data(as_text=True)
     assert stop(client, project, why=WHY, sure="y").status_code == 303
     assert scalar("SELECT state FROM project") == "cancelled" and scalar("SELECT state FROM pledge") == "lapsed"
     assert scalar("SELECT why FROM project_move WHERE to_state = 'cancelled'") == WHY
@@ -67,11 +67,11 @@ def test_half_a_word_stops_nothing(app, fields, sentence):
 def test_what_is_not_live_cannot_be_stopped(app, state):
     project = make_project(state=state)
     client = sign_in(app.test_client(), project.creator)
-    assert client.get(f"/projects/{project.slug}/cancellation").status_code == 409
+    assert client.get(f"/projects/{project.slug}/ending").status_code == 409
 
 
 def test_only_the_creator_stops_a_project(app):
     project = make_project()
     helper = make_member(project)
-    assert sign_in(app.test_client(), helper).get(f"/projects/{project.slug}/cancellation").status_code == 403
+    assert sign_in(app.test_client(), helper).get(f"/projects/{project.slug}/ending").status_code == 403
     assert db.session.execute(sa.text("SELECT count(*) FROM project_move WHERE to_state = 'cancelled'")).scalar() == 0
