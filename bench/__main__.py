@@ -15,6 +15,7 @@ from bench.pledges import placing, pledge_http
 from bench.postings import postings
 from bench.reconciling import reconciliation
 from bench.replay import exports, replay
+from bench.tree import tree
 from bench.webhooks import intake
 
 Bench = Callable[[Ground, list[str]], Iterator[Figure]]
@@ -29,6 +30,8 @@ BENCHES: list[tuple[tuple[str, ...], Bench]] = [
     (("collect-free", "collect-paced"), collection),
     (("reconcile",), lambda ground, _names: iter([reconciliation(ground)])),
     (("webhook",), lambda ground, _names: iter([intake(ground)])),
+    # Last, since it leaves a million people behind.
+    (("tree-ranking", "tree-page", "tree-report", "tree-redirect", "tree-attribution", "tree-flat"), tree),
 ]
 
 

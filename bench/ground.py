@@ -187,8 +187,8 @@ class Ground:
 class Crew:
     """Processes that each have the site inside and do what they are told, all at the same time (bench/worker.py)."""
 
-    def __init__(self, size: int, env: dict[str, str]):
-        self.processes = [subprocess.Popen([sys.executable, "-m", "bench.worker"], stdin=subprocess.PIPE,
+    def __init__(self, size: int, env: dict[str, str], module: str = "bench.worker"):
+        self.processes = [subprocess.Popen([sys.executable, "-m", module], stdin=subprocess.PIPE,
                                            stdout=subprocess.PIPE, cwd=ROOT, env=env) for _ in range(size)]
         for process in self.processes:
             self._answer(process)  # "ready"

@@ -168,6 +168,7 @@ def on_me(person: Person, context: dict[str, Any]) -> None:
 def on_tabs(project: Project, person: Person, tabs: list[Tab]) -> None:
     if may_see_backers(person, project):
         tabs.append(Tab("recruits", _("Sharing"), url_for("sharing.recruits", slug=project.slug), order=70))
+        tabs.append(Tab("ambassadors", _("Ambassadors"), url_for("sharing.ambassador_desk", slug=project.slug), order=72))
 
 
 def on_sign_in(person: Person) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from flask_babel import format_decimal
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
@@ -310,11 +311,12 @@ def application_form(found: AmbassadorRound, mine: Application | None, person: P
 
 def _question_field(q: Any) -> Any:
     note = _("Public: voters see it.") if q.is_public else _("Only the creator and the jury see it.")
+    longest = Length(max=LONGEST[q.kind], message=_("At most %(most)s characters.", most=format_decimal(LONGEST[q.kind])))
     if q.kind is QuestionKind.LONG:
-        return TextAreaField(q.label, [Length(max=LONGEST[q.kind])], description=note, render_kw={"rows": 5})
+        return TextAreaField(q.label, [longest], description=note, render_kw={"rows": 5})
     if q.kind is QuestionKind.CHOICE:
         return RadioField(q.label, choices=[(option, option) for option in q.options], description=note, validate_choice=False)
-    return StringField(q.label, [Length(max=LONGEST[q.kind])], description=note)
+    return StringField(q.label, [longest], description=note)
 
 
 def ids_in(values: list[str]) -> list[UUID]:

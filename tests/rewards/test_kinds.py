@@ -60,7 +60,7 @@ def test_the_database_itself_places_no_pledge_on_it(project, photo):
     placed = db.session.execute(_PLACE, {
         "project": project.id, "backer": make_person().id, "reward": photo.id, "price": 0, "bonus": 1_000, "currency": "EUR",
         "token": uuid.uuid4(), "ref": None, "source": "direct", "locale": "en", "minutes": 15, "most_holds": 3,
-        "is_replacing": False}).one()
+        "is_replacing": False, "version": None, "network": None, "browser": None}).one()
     assert placed.outcome == "changed" and placed.pledge_id is None
 
 

@@ -206,4 +206,4 @@ def test_it_can_fail(app, monkeypatch, was, now):
     assert was in tallies._ROLL.text
     monkeypatch.setattr(tallies, "_ROLL", sa.text(tallies._ROLL.text.replace(was, now)))
     with pytest.raises(BaseException):
-        run(settings(PROFILE, max_examples=40, database=None, report_multiple_bugs=False, phases=(Phase.generate,)))
+        run(settings(PROFILE, max_examples=300, database=None, report_multiple_bugs=False, phases=(Phase.generate,)))

@@ -108,7 +108,8 @@ def make_scene(stripe: Any) -> Scene:
                    "handle": creator.handle, "dispute_id": str(uuid.uuid4()), "warning_id": str(uuid.uuid4()),
                    "mismatch_id": str(uuid.uuid4()), "action": "refund", "refund_id": str(uuid.uuid4()),
                    "recommendation_id": str(uuid.uuid4()),
-                   "flag_id": str(uuid.uuid4()), "ban_id": str(uuid.uuid4())}
+                   "flag_id": str(uuid.uuid4()), "ban_id": str(uuid.uuid4()),
+                   **{name: str(uuid.uuid4()) for name in ("mission_id", "proof_id", "application_id", "item_id")}}
     return scene
 
 def fingerprint(database_url: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ GUARDED = {
     "pledge": "SELECT id, project_id, backer_id, number, state, amount, payment_id, collected_at, held_until FROM pledge",
     "team": "SELECT project_id, person_id, role FROM project_member"}
 PURPOSE = re.compile(r"/(launch|cancellation|removal|logout|sessions|clock|hold|login|register|change|reset|pledge|"
-                     r"rewards/new|team)$|/rewards/[0-9a-f-]{36}$")
+                     r"rewards/new|milestones/new|team)$|/rewards/[0-9a-f-]{36}$")
 
 
 @pytest.fixture

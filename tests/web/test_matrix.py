@@ -39,6 +39,7 @@ EXPECTED: dict[str, Any] = {
     "sharing:moderate": lambda role, about: _project(role, about, live=("creator", "organiser", "staff")),
     "sharing:public": lambda role, about: NONE if about == "draft" else YES,
     "sharing:share": lambda role, about: LOGIN if role == "anonymous" else NONE if about == "draft" else YES,
+    "ambassadors:judge": lambda role, about: LOGIN if role == "anonymous" else NONE,  # no round in the scene
     "project:money": lambda role, about: _project(role, about, live=("creator", "staff")),
     "project:collection": lambda role, about: _project(role, about, live=("creator", "staff")),
     "project:refunds": lambda role, about: _project(role, about, live=("creator", "staff")),
@@ -54,7 +55,11 @@ EMPTY = {"mailbox.show", "mailbox.body", "payments.dispute", "payments.send_evid
          "sharing.platform_reopen", "sharing.platform_lift", "sharing.ask_again",
          "sharing.hide_recommendation", "sharing.show_recommendation", "sharing.widget", "sharing.badge",
          "sharing.project_card", "sharing.oembed",
-         "sharing.tag", "sharing.archive_tag", "sharing.restore_tag", "sharing.word", "sharing.name"}
+         "sharing.tag", "sharing.archive_tag", "sharing.restore_tag", "sharing.word", "sharing.name",
+         "sharing.withdraw_application", "sharing.vote", "sharing.hand_in_proof", "sharing.hand_in_again",
+         "sharing.leave_round", "sharing.ambassador_link", "sharing.announce_round", "sharing.cancel_round",
+         "sharing.add_juror", "sharing.remove_juror", "sharing.change_place", "sharing.round_mission",
+         "sharing.remove_mission", "sharing.decide_proof", "sharing.remove_kit_item", "sharing.round_score_csv"}
 
 
 def answer_of(response: Any) -> Any:
