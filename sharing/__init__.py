@@ -26,6 +26,7 @@ def init_app(app: Flask) -> None:
         merging,
         models_fairness,
         recommendations,
+        rounds,
         rules,
         rules_rounds,
         shortcut,
@@ -58,6 +59,8 @@ def init_app(app: Flask) -> None:
     projects.hooks.page_shown.connect(ears.on_page)
     projects.hooks.page_shown.connect(landing.on_page)
     projects.hooks.tabs_asked.connect(ears.on_tabs)
+    projects.hooks.project_cancelled.connect(rounds.follow_cancel)
+    projects.hooks.project_closed.connect(rounds.follow_close)
     backing.hooks.backing_asked.connect(ears.on_pledge_form)
     backing.hooks.backing_asked.connect(landing.on_pledge_form)
     backing.hooks.pledge_confirmed.connect(ears.on_confirmed)

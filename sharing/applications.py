@@ -12,9 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from core import clock, mail
 from core.db import db, fetch_all, transaction
 from core.errors import BadInput, NotFound, Refusal
+from core.pages import touch
 from people.models import Person
 from projects.deadlines import database_now
-from sharing import rounds
+from sharing import bans, rounds
 from sharing.models_rounds import (
     AmbassadorRound,
     Application,
@@ -74,6 +75,9 @@ def apply(round_id: UUID, person: Person, wish: Wish) -> Application:
             raise Refusal(_("The call has ended. Applications can neither be sent nor changed any more."))
         if person.id in rounds.team(found.project):
             raise Refusal(_("You decide who becomes an ambassador, so you cannot apply."))
+        if bans.is_banned(person.id, found.project_id):
+            raise Refusal(_("What comes by your links does not count here at the moment, so you cannot apply. The mail that "
+                            "we sent you says why, and whom to ask."))
         answers = _checked(found, wish)
         mine = session.execute(sa.select(Application).filter_by(round_id=round_id, person_id=person.id)
                                .with_for_update().execution_options(populate_existing=True)).scalar_one_or_none()
@@ -150,7 +154,9 @@ def is_link(text: str) -> bool:
 def withdraw(round_id: UUID, person: Person) -> None:
     """Step back before the choice, or from the waiting list; name and answers are shown no more."""
     with transaction() as session:
-        _held(round_id)
+        found = _held(round_id)
+        if found.state not in (R.OPEN, R.VOTING, R.CHOOSING, R.RUNNING):
+            raise Refusal(_("This round is over. There is nothing to withdraw from any more."))
         mine = session.execute(sa.select(Application).filter_by(round_id=round_id, person_id=person.id)
                                .with_for_update().execution_options(populate_existing=True)).scalar_one_or_none()
         if mine is None:
@@ -158,6 +164,7 @@ def withdraw(round_id: UUID, person: Person) -> None:
         if mine.state not in (A.SENT, A.WAITING):
             raise Refusal(_("This application is decided. An ambassador can step back on the page of the round."))
         mine.move(A.WITHDRAWN, by_id=person.id, why="by the applicant")
+        touch(found.project.topic)
 
 
 _ANSWERS = sa.text("""

@@ -100,3 +100,11 @@ def ban_on(person_id: UUID, project_id: UUID | None) -> UUID | None:
     return db.session.scalar(sa.select(ShareBan.id).where(
         ShareBan.person_id == person_id, ShareBan.lifted_at.is_(None),
         ShareBan.project_id == project_id if project_id else ShareBan.project_id.is_(None)))
+
+
+def is_banned(person_id: UUID, project_id: UUID) -> bool:
+    """Does a ban hold now, in this project or in the whole house?"""
+    return bool(db.session.scalar(sa.select(sa.exists().where(
+        ShareBan.person_id == person_id, ShareBan.lifted_at.is_(None),
+        sa.or_(ShareBan.until.is_(None), ShareBan.until > sa.func.clock_now()),
+        sa.or_(ShareBan.project_id.is_(None), ShareBan.project_id == project_id)))))

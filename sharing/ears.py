@@ -16,12 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backing.models import Pledge
 from core import clock
+from core.i18n import show_moment
 from core.web import SAFE_METHODS, client_address
 from people.models import Person
 from projects.hooks import Tab
-from projects.models import Project
+from projects.models import Project, ProjectState
 from projects.rules import may_see_backers
-from sharing import attribution, codes, cookie, devices, panel, queries, touches, visits
+from sharing import attribution, codes, cookie, devices, panel, queries, rounds, touches, visits
 from sharing.words import words_of
 
 log = structlog.get_logger()
@@ -87,6 +88,26 @@ def on_page(project: Project, context: dict[str, Any]) -> None:
         link = queries.link_between(me, project.id)
         context["my_link"] = panel.link_url(link.code) if link else None
     context["share_url"] = url_for("sharing.share", slug=project.slug)
+    if project.is_public:
+        asking = rounds.asking_round(project)
+        if asking.state:
+            context["ambassadors"] = show_asking(project, asking)
+        if asking.has_ranking and project.state is not ProjectState.SUSPENDED:
+            context["ranking_url"] = url_for("sharing.ranked", slug=project.slug)
+
+
+def show_asking(project: Project, asking: Any) -> dict[str, str]:
+    """The line on the project's page while a call is open or a vote runs; the page is made anew when that changes."""
+    if asking.state == "open":
+        text = ngettext("One ambassador is looked for. Apply until %(moment)s.",
+                        "%(num)s ambassadors are looked for. Apply until %(moment)s.", asking.places,
+                        moment=show_moment(asking.call_until, project.zone))
+        label = _("See the call")
+    else:
+        text = _("Who becomes an ambassador? Everybody can vote until %(moment)s.",
+                 moment=show_moment(asking.vote_until, project.zone))
+        label = _("See the candidates")
+    return {"text": text, "label": label, "url": url_for("sharing.ambassadors", slug=project.slug)}
 
 
 def on_pledge_form(person: Any, project: Project, context: dict[str, Any]) -> None:

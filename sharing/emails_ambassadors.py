@@ -21,6 +21,7 @@ from sharing.models_rounds import (
     ApplicationState,
     MissionProof,
     ProofState,
+    RoundMove,
     RoundState,
 )
 
@@ -232,12 +233,22 @@ def _ended_team(found: AmbassadorRound, person: Person) -> dict[str, Any]:
             "label": _("See the report")}
 
 
+def _why_cancelled(found: AmbassadorRound) -> str:
+    """The creator's words, or what became of the project, in the reader's language."""
+    why = db.session.scalar(db.select(RoundMove.why).filter_by(round_id=found.id, to_state=R.CANCELLED)
+                            .order_by(RoundMove.id.desc()).limit(1)) or ""
+    ours = {"project cancelled": _("The project was stopped before its deadline."),
+            "project unsuccessful": _("The project did not reach its goal."), "project over": _("The project is over.")}
+    return ours.get(why) or (_("The reason given: %(why)s", why=why) if why else "")
+
+
 def _cancelled(found: AmbassadorRound, person: Person) -> dict[str, Any]:
+    why = _why_cancelled(found)
     return {"line": _("The ambassador round of “%(title)s” is cancelled", title=found.project.title),
             "head": _("The round is cancelled."),
             "said": [_("Dear %(name)s, the ambassador round of “%(title)s” was ended before its time.",
-                       name=person.first_name, title=found.project.title),
-                     _("Your pledge and your sharing link are not touched by this.")],
+                       name=person.first_name, title=found.project.title), *([why] if why else []),
+                     _("Your pledges and your sharing link are not touched by this.")],
             "label": _("See the project")}
 
 

@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from core import audit, clock, mail, media
 from core.db import db, transaction
 from core.errors import BadInput, NotFound, Refusal
+from core.pages import touch
 from people.models import Person
 from projects.deadlines import database_now
 from sharing import rounds
@@ -242,6 +243,7 @@ def decide_proof(round_id: UUID, proof_id: UUID, to: str, why: str, by: Person) 
         session.flush()
         audit.note("sharing:decide_proof", "mission_proof", proof.id, by_id=by.id, project_id=proof.project_id,
                    to=to, points=proof.points)
+        touch(session.get_one(AmbassadorRound, round_id).project.topic)  # the public score
         mail.post("sharing/proof_decided", proof_id=proof.id, state=to,
                   dedupe=str(session.scalar(sa.text("SELECT max(id) FROM proof_move WHERE proof_id = :p"), {"p": proof.id})))
     return proof

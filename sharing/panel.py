@@ -12,14 +12,15 @@ from flask_babel import ngettext
 
 from core.i18n import show_money
 from projects.models import Project
-from sharing import queries
+from sharing import kit, queries
 from sharing.milestones import Way, way_of
 from sharing.models import ShareLink
-from sharing.queries import Brought, Results, Source
+from sharing.queries import Brought, Results
 from sharing.words import word_of
 
 IN_TREE = 12  # people on the first level of the drawing; the sentence above it counts all
 ON_BRANCH = 6
+WORDLESS = ("facebook", "linkedin")  # they take an address and no words
 FIRST = 3  # plain links that stand at once; the others unfold
 
 
@@ -45,24 +46,36 @@ class Panel:
     sender: dict[str, Any] | None = None  # who brought this person: name, seed
     people: list[Brought] = field(default_factory=list)
     further: dict[UUID, list[Brought]] = field(default_factory=dict)
+    disclosure: str = ""  # an ambassador's line, in every text that we prepare for them
     steps: Way = field(default_factory=lambda: Way([]))  # what friends unlock
     part: str = "sharing/_panel.html"
 
     @property
+    def words(self) -> str:
+        """What stands before the link wherever we write a text for this person."""
+        return " ".join(part for part in (invitation(self.title), self.disclosure.strip()) if part)
+
+    @property
+    def _ways(self) -> list[tuple[str, str, str]]:
+        """For an ambassador without those that take an address alone, and would leave the disclosure out."""
+        ways = plain_links(self.link_url, self.title, self.words)
+        return [way for way in ways if way[2] not in WORDLESS] if self.disclosure else ways
+
+    @property
     def links(self) -> list[tuple[str, str, str]]:
         """The first few, and the poster to print."""
-        return [*plain_links(self.link_url, self.title)[:FIRST], (_("Poster"), self.poster_url, "printer")]
+        return [*self._ways[:FIRST], (_("Poster"), self.poster_url, "printer")]
 
     @property
     def more_links(self) -> list[tuple[str, str, str]]:
-        return [*plain_links(self.link_url, self.title)[FIRST:],
+        return [*self._ways[FIRST:],
                 (_("QR code, to print"), f"{self.qr_url}?download=1", "qr-code"),
                 (_("QR code, as a picture"), f"/s/{self.code}.png?download=1", "qr-code")]
 
     @property
     def message(self) -> str:
         """For what takes no text from a page: to be copied, then pasted there."""
-        return f"{invitation(self.title)} {self.link_url}"
+        return f"{self.words} {self.link_url}"
 
     @property
     def poster_url(self) -> str:
@@ -159,7 +172,7 @@ def plain_links(url: str, title: str, words: str = "") -> list[tuple[str, str, s
 
 
 def panel_of(link: ShareLink, project: Project, *, number: int | None = None, pledge_id: UUID | None = None) -> Panel:
-    """All about one link: five statements, one more for whom it brought on, one for who sent the pledge."""
+    """All about one link: six statements, one more for whom it brought on, one for who sent the pledge."""
     results = queries.link_results(link.id)
     brought: list[Brought] = []
     further: dict[UUID, list[Brought]] = {}
@@ -174,6 +187,7 @@ def panel_of(link: ShareLink, project: Project, *, number: int | None = None, pl
         qr_png_url=f"{link_url(link.code)}.png", code=link.code, word=word, is_open=project.is_live,
         results=results, title=project.title, currency=project.currency, person_id=link.person_id, number=number,
         sender={"name": first_name(sender.name), "seed": str(sender.id)} if sender else None,
+        disclosure=kit.disclosure_of(link.person_id, project.id) if link.person_id else "",
         people=brought, further=further, steps=way_of(project.id, link.person_id))
 
 
@@ -186,33 +200,3 @@ def leaf(brought: Brought, currency: str, further: dict[UUID, list[Brought]]) ->
     return {"name": first_name(brought.name), "seed": str(brought.person_id),
             "amount_text": show_money(brought.amount, currency, exact=False),
             "children": [leaf(b, currency, {}) for b in further.get(brought.person_id, [])]}
-
-
-def project_tree(project: Project, most: int, each: int) -> dict[str, Any] | None:
-    """The best recruiters, whom they brought, and whom those brought."""
-    best = queries.best_recruiters(project.id, most)
-    brought = queries.brought_by(project.id, [one.person_id for one in best], each)
-    shown = [person.person_id for several in brought.values() for person in several]
-    further = queries.brought_by(project.id, shown, each)
-    branches = [
-        {"name": first_name(one.name), "seed": str(one.person_id),
-         "amount_text": show_money(one.amount, project.currency, exact=False),
-         "children": [leaf(b, project.currency, further) for b in brought.get(one.person_id, [])]}
-        for one in best if one.person_id not in shown]  # whoever stands below another is drawn there only
-    name = project.creator.name
-    return {"name": name if len(name) <= 16 else first_name(name), "seed": str(project.creator_id), "you": True,
-            "children": branches} if branches else None
-
-
-def source_bars(sources: list[Source], currency: str, most: int = 6) -> list[dict[str, Any]]:
-    """Rows for the macro `bars`: where pledges came from, the rest in one."""
-    words = {"share": _("Sharing links"), "discover": _("Discover"), "search": _("Search here"),
-             "direct": _("Typed in or unknown")}
-    shown = sources if len(sources) <= most else [
-        *sources[:most - 1], Source("", sum(s.pledges for s in sources[most - 1:]),
-                                    sum(s.amount for s in sources[most - 1:]))]
-    total = sum(source.amount for source in sources) or 1
-    return [{"label": words.get(source.source, source.source) or _("The rest"),
-             "count_text": ngettext("one backer", "%(num)s backers", source.pledges),
-             "money": show_money(source.amount, currency, exact=False),
-             "percent": round(100 * source.amount / total), "main": source.source == "share"} for source in shown]

@@ -108,9 +108,13 @@ _PAGE = _page_of("link_tally t", "t.is_person", "(t.pledged + t.collected)")
 _PAGE_OF_WEEK = _page_of("week_tally t JOIN share_link k ON k.id = t.link_id",
                          "t.week = :week AND k.person_id IS NOT NULL", "t.amount")
 _COUNT = sa.text("SELECT count(*) AS n FROM link_tally WHERE project_id = :project AND is_person AND recruits > 0")
-_COUNT_OF_WEEK = sa.text("""
-    SELECT count(*) AS n FROM week_tally w JOIN share_link l ON l.id = w.link_id AND l.person_id IS NOT NULL
-     WHERE w.project_id = :project AND w.week = :week AND w.recruits > 0""")
+# A week's tally does not say whose it is. A project has few tags: they are taken off, instead of everybody looked up.
+_TAGS_OF_WEEK = """
+    FROM link_tally g JOIN week_tally w ON (w.project_id, w.week, w.link_id) = (g.project_id, :week, g.link_id)
+     WHERE g.project_id = :project AND NOT g.is_person"""
+_COUNT_OF_WEEK = sa.text(f"""
+    SELECT count(*) - (SELECT count(*) {_TAGS_OF_WEEK} AND w.recruits > 0) AS n
+      FROM week_tally WHERE project_id = :project AND week = :week AND recruits > 0""")  # noqa: S608
 _PLACE = sa.text("""
     SELECT m.recruits, m.pledged + m.collected AS amount,
            (SELECT count(*) FROM link_tally t WHERE t.project_id = m.project_id AND t.is_person
@@ -118,15 +122,15 @@ _PLACE = sa.text("""
            (SELECT count(*) - 1 FROM link_tally t WHERE t.project_id = m.project_id AND t.is_person
                AND t.recruits = m.recruits AND t.pledged + t.collected = m.pledged + m.collected) AS equals
       FROM link_tally m WHERE m.link_id = :link AND m.recruits > 0""")
-_PLACE_OF_WEEK = sa.text("""
+_PLACE_OF_WEEK = sa.text(f"""
     SELECT m.recruits, m.amount,
-           (SELECT count(*) FROM week_tally t JOIN share_link l ON l.id = t.link_id AND l.person_id IS NOT NULL
-             WHERE t.project_id = m.project_id AND t.week = m.week
-               AND (t.recruits, t.amount) > (m.recruits, m.amount)) AS better,
-           (SELECT count(*) - 1 FROM week_tally t JOIN share_link l ON l.id = t.link_id AND l.person_id IS NOT NULL
-             WHERE t.project_id = m.project_id AND t.week = m.week AND t.recruits = m.recruits
-               AND t.amount = m.amount) AS equals
-      FROM week_tally m WHERE m.project_id = :project AND m.week = :week AND m.link_id = :link AND m.recruits > 0""")
+           (SELECT count(*) FROM week_tally t WHERE t.project_id = m.project_id AND t.week = m.week
+               AND (t.recruits, t.amount) > (m.recruits, m.amount))
+           - (SELECT count(*) {_TAGS_OF_WEEK} AND (w.recruits, w.amount) > (m.recruits, m.amount)) AS better,
+           (SELECT count(*) - 1 FROM week_tally t WHERE t.project_id = m.project_id AND t.week = m.week
+               AND t.recruits = m.recruits AND t.amount = m.amount)
+           - (SELECT count(*) {_TAGS_OF_WEEK} AND w.recruits = m.recruits AND w.amount = m.amount) AS equals
+      FROM week_tally m WHERE m.project_id = :project AND m.week = :week AND m.link_id = :link AND m.recruits > 0""")  # noqa: S608
 
 
 def rows(project_id: UUID, week: Week | None, page: int = 1) -> list[Row]:
@@ -172,3 +176,13 @@ _TOUCH = sa.text("""
 def touch_pages(links: set[UUID]) -> None:
     """The roll-up's follower: the rankings in which these links stand changed."""
     db.session.execute(_TOUCH, {"links": list(links)})
+
+
+_MOVED = sa.text("""
+    INSERT INTO page_version (topic) SELECT 'ranking:' || slug FROM project WHERE id = :project
+    ON CONFLICT (topic) DO UPDATE SET version = page_version.version + 1""")
+
+
+def follow_move(_mapper: Any, connection: sa.Connection, move: Any) -> None:
+    """A project was put on hold, ended, or went on: its kept ranking is gone in that very transaction."""
+    connection.execute(_MOVED, {"project": move.project_id})

@@ -22,8 +22,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from core import clock
-from core.db import fetch_all
+from core import clock, pages
+from core.db import fetch_all, fetch_one
+from projects.models import Project
+from sharing import ranking, tree
 from sharing.ranking import PER_PAGE
 
 DAYS = 30  # of a small chart
@@ -82,6 +84,14 @@ class Report:
         for (day, _generation), one in sorted(self.cells.items()):
             found[day] = found.get(day, Came()) + one
         return found
+
+    @property
+    def run(self) -> list[tuple[date, Came]]:
+        """From the first day with anything to the last, none left out: what a chart shows."""
+        found = self.by_day
+        first, last = min(found, default=date.max), max(found, default=date.min)
+        return [(day, found.get(day, Came())) for day in (first + timedelta(days=n) for n in range((last - first).days + 1))] \
+            if found else []
 
     @property
     def by_generation(self) -> dict[int, Came]:
@@ -194,3 +204,51 @@ def my_days(link_id: UUID, days: int = DAYS) -> list[tuple[date, int]]:
     since = today - timedelta(days=days - 1)
     found = {row.day: row.recruits for row in fetch_all(_MY_DAYS, link=link_id, since=since - timedelta(days=1))}
     return [(day, found.get(day, 0)) for day in (since + timedelta(days=n) for n in range(days))]
+
+
+@dataclass(frozen=True)
+class Mine:
+    """A backer's own report; `place` is None where the project shows no ranking."""
+
+    sums: tree.Sums
+    days: list[tuple[date, int]]
+    place: ranking.Place | None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.sums.visits or self.sums.all_recruits)
+
+    @property
+    def in_days(self) -> int:
+        return sum(n for _day, n in self.days)
+
+
+def mine(project: Project, link_id: UUID, has_ranking: bool) -> Mine:
+    """What came of one link, from the tallies; at most five statements, none of which reads a whole project."""
+    sums = tree.sums(link_id)
+    place = None
+    if has_ranking:
+        of_all = ranking.count(project.id, None, pages.version_of(ranking.topic(project.slug)))
+        place = ranking.place_of(project.id, link_id, None, of_all)
+    return Mine(sums, my_days(link_id), place)
+
+
+_PAID = sa.text("SELECT count(*) AS n FROM recruit WHERE project_id = :project AND tallied_state = 'collected'")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A bar of the funnel: `part` of the visits, 0 to 1; None where there were none."""
+
+    key: str
+    count: int
+    amount: int
+    part: float | None
+
+
+def funnel(project_id: UUID, everything: Came) -> list[Stage]:
+    """Visits → pledges that stand → those of them whose money is there. Counted one by one only once money is there."""
+    row: Any = fetch_one(_PAID, project=project_id) if everything.collected else None
+    counts = (("visits", everything.visits, 0), ("pledges", everything.recruits, everything.amount),
+              ("collected", row.n if row else 0, everything.collected))
+    return [Stage(key, n, amount, share(n, everything.visits)) for key, n, amount in counts]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import IntegrityError
 
 from core import audit, mail
-from core.db import db, transaction
+from core.db import db, fetch_one, transaction
 from core.errors import BadInput, NotFound, Refusal
 from core.pages import touch
 from people.models import Person
@@ -94,6 +94,20 @@ def public_round(project: Project) -> AmbassadorRound | None:
         AmbassadorRound.project_id == project.id, AmbassadorRound.state.not_in((R.DRAFT, R.CANCELLED)))
         .order_by(AmbassadorRound.created_at.desc()).limit(1))
     return found if project.is_public else None
+
+
+_ASKING = sa.text("""
+    SELECT r.state, r.places, r.call_until, r.vote_until,
+           coalesce((SELECT has_ranking FROM share_settings WHERE project_id = :project), true) AND EXISTS (
+               SELECT FROM link_tally t WHERE t.project_id = :project AND t.is_person AND t.recruits > 0) AS has_ranking
+      FROM (VALUES (1)) AS always (one) LEFT JOIN ambassador_round r ON r.project_id = :project
+           AND (r.state = 'open' OR r.state = 'voting' AND r.public_percent > 0)""")
+
+
+def asking_round(project: Project) -> Any:
+    """What the project's page asks of its readers: to apply, or to vote (`state` is None when nothing); and whether a
+    ranking is shown in which somebody stands. One statement for both, since a cold page may cost five."""
+    return fetch_one(_ASKING, project=project.id)
 
 
 def locked_round(round_id: UUID) -> AmbassadorRound:
@@ -224,6 +238,52 @@ def cancel_round(round_id: UUID, by: Person | None, why: str) -> None:
         touch(found.project.topic)
 
 
+def end_with_project(project: Project, why: str) -> None:
+    """The project is over, in this transaction: what runs ends with its score, what has not begun is cancelled.
+
+    `why` is `project cancelled`, `project unsuccessful` or `project over`; the mail says it in its reader's language.
+    """
+    for round_id in db.session.scalars(sa.select(AmbassadorRound.id).where(
+            AmbassadorRound.project_id == project.id, AmbassadorRound.state.in_(UNDER_WAY))).all():
+        found = locked_round(round_id)
+        if found.state not in UNDER_WAY:
+            continue
+        was, has_people = found.state, found.state is R.RUNNING or found.chosen_at is not None
+        found.move(R.ENDED if has_people else R.CANCELLED, why=why)
+        db.session.flush()
+        if has_people:
+            _tell_ended(found)
+        elif was is not R.DRAFT:
+            tell(found, "cancelled", [A.SENT, A.WAITING])
+        touch(project.topic)
+
+
+def follow_cancel(project: Project) -> None:
+    """Hooked to projects.project_cancelled."""
+    end_with_project(project, "project cancelled")
+
+
+def follow_close(project: Project, funded: bool) -> None:
+    """Hooked to projects.project_closed. After a success the round goes on: there is still something to tell."""
+    if not funded:
+        end_with_project(project, "project unsuccessful")
+
+
+LATER = timedelta(days=60)  # after a project's end no round of it is of use: money that can be collected is, by then
+_LONG_OVER = sa.text("""
+    SELECT DISTINCT r.project_id FROM ambassador_round r JOIN project p ON p.id = r.project_id
+     WHERE r.state NOT IN ('ended', 'cancelled') AND p.closed_at <= clock_now() - CAST(:later AS interval) LIMIT 100""")
+
+
+def end_long_over() -> int:
+    """Rounds of projects that closed long ago end, whatever day they were to run until."""
+    projects = db.session.scalars(_LONG_OVER, {"later": LATER}).all()
+    for project_id in projects:
+        with transaction() as session:
+            end_with_project(session.get_one(Project, project_id), "project over")
+    return len(projects)
+
+
 _DUE = sa.text("""
     SELECT id FROM ambassador_round
      WHERE (state = 'draft' AND announced_at IS NOT NULL AND call_from <= clock_now())
@@ -278,10 +338,15 @@ def _advance(found: AmbassadorRound) -> int:
     elif found.state is R.RUNNING:
         tell(found, "running", [A.ACCEPTED])
     elif found.state is R.ENDED:
-        tell(found, "ended", [A.ACCEPTED])
-    if found.state in (R.OPEN, R.RUNNING, R.ENDED):
+        _tell_ended(found)
+    if found.state in (R.OPEN, R.RUNNING):
         tell_people(found, f"{found.state.value}_team", team(found.project))
     return steps
+
+
+def _tell_ended(found: AmbassadorRound) -> None:
+    tell(found, "ended", [A.ACCEPTED])
+    tell_people(found, "ended_team", team(found.project))
 
 
 def begin_if_due(found: AmbassadorRound) -> None:

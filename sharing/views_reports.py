@@ -6,8 +6,8 @@ from itertools import chain
 from typing import Any
 
 from flask import Response, current_app, g, render_template, request, url_for
+from flask_babel import format_date, format_decimal, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from flask_login import current_user
 
 from core import clock, pages
@@ -15,7 +15,7 @@ from core.db import db
 from core.errors import BadInput, NotFound
 from core.i18n import show_money
 from core.policy import allow
-from projects.models import Project
+from projects.models import Project, ProjectState
 from sharing import drawing, exports, queries, ranking, reports, settings, tree
 from sharing.forms_reports import ExportForm
 from sharing.reports import Came
@@ -36,6 +36,8 @@ def ranked(slug: str) -> str:
     """Who brought the most, of all time or in a week."""
     project: Project = g.subject
     version = pages.version_of(ranking.topic(slug))
+    if project.state is ProjectState.SUSPENDED:
+        raise NotFound(_("This project is on hold, and so is its ranking."))
     if not settings.settings_of(project.id).has_ranking:
         raise NotFound(_("This project shows no ranking."))
     first, last = ranking.weeks_of(project)
@@ -147,8 +149,17 @@ def recruits(slug: str) -> str:
         tags=reports.by_tag(project.id, reports.BEST_TAGS), best=reports.best(project.id, page), page=page,
         per_page=ranking.PER_PAGE, of_all=ranking.count(project.id, None, pages.version_of(ranking.topic(slug))),
         backers=backers, raised=raised, k=reports.k_factor(people.recruits, backers),
-        part=reports.share(everything.amount, raised), export_form=ExportForm(), days=sorted(report.by_day.items()),
-        none=Came())
+        part=reports.share(everything.amount, raised), export_form=ExportForm(), days=[(format_date(day, "d MMM"), came) for day, came in report.run],
+        funnel=_funnel(project, everything))
+
+
+def _funnel(project: Project, everything: Came) -> list[dict[str, Any]]:
+    """Rows for the macro `bars`, in percent of the visits."""
+    words = {"visits": _("Visits"), "pledges": _("Pledges that stand"), "collected": _("Collected")}
+    return [{"label": words[stage.key], "count_text": format_decimal(stage.count), "main": stage.key == "collected",
+             "money": show_money(stage.amount, project.currency, exact=False) if stage.key != "visits" else "",
+             "percent": round(100 * stage.part) if stage.part is not None else 0}
+            for stage in reports.funnel(project.id, everything)]
 
 
 @bp.post("/projects/<slug>/recruits/export")

@@ -12,7 +12,18 @@ from core.i18n import locale_name
 from core.policy import allow
 from projects.models import Project
 from projects.queries import card
-from sharing import embeds, milestones, panel, queries, recommendations, review_queries, services, settings, words
+from sharing import (
+    embeds,
+    milestones,
+    panel,
+    queries,
+    recommendations,
+    reports,
+    review_queries,
+    services,
+    settings,
+    words,
+)
 from sharing.forms import MakeLinkForm, NameForm, WordForm, hand_back
 from sharing.models import ShareLink
 from sharing.views import bp
@@ -94,7 +105,9 @@ def _page(project: Project, **forms: Any) -> str:
         forms["embed"] = embeds.Embed(project.slug, project.title, link.code, mine.link_url, locale_name())
     if not link and project.is_live:
         forms["steps"] = milestones.way_of(project.id, current_user.id)
+    known = settings.settings_of(project.id)
     if link:
+        forms["mine"] = reports.mine(project, link.id, known.has_ranking)
         forms["looked_at"] = review_queries.looked_at(project.id, current_user.id)
     return render_template("sharing/share.html", project=project, pledge=pledge, share=mine, link=link,
-                           settings=settings.settings_of(project.id), project_card=card(project.id), **forms)
+                           settings=known, project_card=card(project.id), **forms)

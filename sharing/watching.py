@@ -1,7 +1,10 @@
 """What fairness hears from the rooms below and from the tallies: cards, addresses, disputes, refunds, credits."""
 
+import sqlalchemy as sa
+
 import backing.hooks
 import payments.hooks
+from projects.models import ProjectMove
 from sharing import fairness, judging, ranking, tallies
 
 
@@ -14,3 +17,5 @@ def connect() -> None:
     if ranking.touch_pages not in tallies.FOLLOWERS:
         tallies.FOLLOWERS.append(ranking.touch_pages)
     backing.hooks.address_known.connect(fairness.follow_address)
+    if not sa.event.contains(ProjectMove, "after_insert", ranking.follow_move):
+        sa.event.listen(ProjectMove, "after_insert", ranking.follow_move)

@@ -25,7 +25,9 @@
     if (!navigator.share) { return; }
     (closest(button, '[hidden]') || button).hidden = false;
     button.addEventListener('click', function () {
-      navigator.share({ title: button.dataset.title || doc.title, url: button.dataset.share }).catch(function () {});
+      var sheet = { title: button.dataset.title || doc.title, url: button.dataset.share };
+      if (button.dataset.text) { sheet.text = button.dataset.text; }
+      navigator.share(sheet).catch(function () {});
     });
   });
 

@@ -1,7 +1,10 @@
 """Ambassador rounds in any state: written, announced and moved by the clock as people would."""
 
+import io
 from datetime import timedelta
 from typing import Any
+
+from PIL import Image
 
 from core import clock
 from core.db import db
@@ -11,7 +14,7 @@ from sharing import applications, choosing, rounds, voting
 from sharing.applications import Wish
 from sharing.models_rounds import AmbassadorRound, Application, QuestionKind, RoundState
 from sharing.rounds import Plan, Question
-from tests.factories import make_person
+from tests.factories import csrf_token, make_person
 
 R = RoundState
 
@@ -64,3 +67,32 @@ def vote(found: AmbassadorRound, *chosen: Application, voter: Person | None = No
     voter = voter or make_person()
     voting.cast(found.id, voter, [one.id for one in chosen])
     return voter
+
+
+def make_running(project: Project) -> tuple[AmbassadorRound, Application]:
+    """A running round with one ambassador."""
+    made = make_round(project, places=1)
+    noor = make_application(made, make_person("Noor Bakker"))
+    return until(made, R.RUNNING), noor
+
+
+def mission_form(made: AmbassadorRound, **changes: str) -> dict[str, str]:
+    return {"title": "Posters", "about": "Hang ten.", "starts": made.runs_from.date().isoformat(),
+            "ends": made.runs_until.date().isoformat(), "points": "20", "most": "2", "region": ""} | changes
+
+
+def picture() -> io.BytesIO:
+    out = io.BytesIO()
+    Image.new("RGB", (60, 45), "orange").save(out, "PNG")
+    return io.BytesIO(out.getvalue())
+
+
+def send(client: Any, project: Project, page: str, form: str | None = None, **fields: Any) -> Any:
+    """POST to a page of rounds, with the token of the form on it or on the page `form`."""
+    base = f"/projects/{project.slug}/ambassadors"
+    token = csrf_token(client, f"{base}/{page if form is None else form}".rstrip("/"))
+    return client.post(f"{base}/{page}", data={"csrf_token": token, **fields}, content_type="multipart/form-data")
+
+
+def day(days: float) -> str:
+    return (clock.now() + timedelta(days=days)).date().isoformat()

@@ -2,8 +2,8 @@ import pytest
 from flask_babel import force_locale
 
 from backing.models import PledgeState
-from sharing import ears, services, visits
-from tests.factories import csrf_token, make_member, make_person, make_project, sign_in
+from sharing import ears, services, settings, tallies, visits
+from tests.factories import csrf_token, make_member, make_person, make_project, sign_in, square
 from tests.sharing.scenes import count, make_pledge, open_link
 
 
@@ -47,6 +47,7 @@ def test_the_sharing_page_counts_visits_recruits_and_money(client, project, link
     make_pledge(project, make_person("Ravi Doerga"), 2_500, ref=services.link_of(mo.backer_id, project).code)
     make_pledge(project, make_person("Els Kramer"), 1_500, ref=link.code, state=PledgeState.COLLECTED)
     make_pledge(project, make_person("Thijs Brouwer"), 9_900, ref=link.code, state=PledgeState.CANCELLED)
+    visits.flush()
     sign_in(client, noor)
     page = client.get(f"/projects/{project.slug}/share").get_data(as_text=True)
     assert "1 visit, 2 pledges, €15 collected, €60 pledged" in page
@@ -74,16 +75,22 @@ def test_me_lists_my_links(client, project, link, noor):
 
 
 def test_organisers_see_who_brought_whom_and_nobody_else_does(app, client, project, link, noor):
-    organiser, mo = make_member(project), make_person("Mo El Idrissi")
+    organiser, mo, ravi = make_member(project), make_person("Mo El Idrissi"), make_person("Ravi Doerga")
     make_pledge(project, mo, 6_000, ref=link.code)
-    make_pledge(project, make_person("Ravi Doerga"), 2_500, ref=services.link_of(mo, project).code)
+    make_pledge(project, ravi, 2_500, ref=services.link_of(mo, project).code)
     make_pledge(project, make_person(), 1_000)
+    tallies.roll_up()
+    square()
     path = f"/projects/{project.slug}/recruits"
-    assert client.get(path).status_code == 302
+    assert client.get(path).status_code == client.get(f"{path}/tree").status_code == 302
     for person, status in ((organiser, 200), (project.creator, 200), (noor, 403), (make_person(is_staff=True), 403)):
         browser = sign_in(app.test_client(), person)
-        assert browser.get(path).status_code == status
+        assert browser.get(path).status_code == browser.get(f"{path}/tree").status_code == status
     page = sign_in(client, organiser).get(path).get_data(as_text=True)
-    assert "€85 came through sharing links." in page and "2 of 3 backers" in page
-    assert "Noor Bakker" in page and "Ravi" in page and "€60.00" in page
+    assert "€85 came through sharing links." in page
+    assert "2 of 3 backers" in page
+    assert "Noor Bakker" in page and "Mo El Idrissi" in page and "€60.00" in page and "€25.00" in page
+    settings.show_name(services.link_of(ravi, project), project, True)
+    drawn = client.get(f"{path}/tree?at={services.link_of(mo, project).n}").get_data(as_text=True)
+    assert "Ravi" in drawn and "Doerga" not in drawn and "€25" in drawn
     assert client.get(f"{path}?page=x").status_code == client.get(f"{path}?page=99999999").status_code == 200

@@ -5,8 +5,9 @@ import pytest
 import sqlalchemy as sa
 
 from core.db import db, transaction
-from sharing import drawing, ranking, reports, services, tallies, tree
-from tests.factories import csrf_token, make_member, make_person, make_project, sign_in
+from projects.models import Project, ProjectState
+from sharing import drawing, ranking, reports, services, settings, tallies, tree
+from tests.factories import csrf_token, make_member, make_person, make_project, sign_in, square
 from tests.sharing.scenes import make_pledge
 
 
@@ -96,6 +97,9 @@ def test_the_organiser_sees_the_report_and_the_tree_and_takes_the_lists(client, 
         assert len(list(csv.DictReader(io.StringIO(answer.text)))) == rows
         assert client.post(f"{at}/export", data={"csrf_token": token, "what": what, "format": "xlsx"}).data[:2] == b"PK"
     assert db.session.scalar(sa.text("SELECT count(*) FROM audit_entry WHERE action LIKE 'sharing:export_%'")) == 8
+    sign_in(other := client.application.test_client(), make_person())
+    mine = csrf_token(other, f"/projects/{project.slug}/share")
+    assert other.post(f"{at}/export", data={"csrf_token": mine, "what": "pledges", "format": "csv"}).status_code == 403
     for _ in range(6):
         client.post(f"{at}/export", data={"csrf_token": token, "what": "pledges", "format": "csv"})
     assert client.post(f"{at}/export", data={"csrf_token": token, "what": "pledges", "format": "csv"}).status_code == 429
@@ -106,3 +110,63 @@ def test_the_picture_leaves_room_for_each_row():
     picture = drawing.draw(root)
     ys = [disc.y for disc in picture.discs if disc.step == 1]
     assert ys[1] - ys[0] >= drawing.PITCH and max(ys) + drawing.OWN < picture.tall
+
+
+def test_my_report_counts_direct_and_further_apart_and_says_my_place(client, grown):
+    project, people = grown
+    link = services.link_of(people["Noor"], project)
+    mine = reports.mine(project, link.id, True)
+    assert (mine.sums.recruits, mine.sums.further_recruits, mine.in_days, len(mine.days)) == (2, 2, 2, reports.DAYS)
+    assert (mine.place.place, mine.place.of_all) == (1, 3) and reports.mine(project, link.id, False).place is None
+    sign_in(client, people["Noor"])
+    page = client.get(f"/projects/{project.slug}/share").text
+    assert "What came of your link" in page and "Place 1 of 3" in page and "2 pledges by your link in the last 30 days" in page
+    assert f"/projects/{project.slug}/ranking" in page
+    settings.decide(project, "last", False, None)
+    page = client.get(f"/projects/{project.slug}/share").text
+    assert "Place 1 of 3" not in page and f"/projects/{project.slug}/ranking" not in page
+    sign_in(other := client.application.test_client(), people["Puck"])
+    assert "What came of your link" not in other.get(f"/projects/{project.slug}/share").text
+
+
+def test_the_funnel_goes_from_visits_to_money(client, grown):
+    project, people = grown
+    with transaction() as session:
+        session.execute(sa.text("UPDATE pledge SET state = 'collected' WHERE project_id = :p AND backer_id = :b"),
+                        {"p": project.id, "b": people["Puck"].id})
+        session.execute(sa.text("INSERT INTO day_tally (project_id, day, generation, visits) VALUES (:p, '2026-01-01', 1, 10)"),
+                        {"p": project.id})
+    tallies.roll_up()
+    report = reports.read(project.id)
+    found = [(stage.key, stage.count, stage.amount, stage.part) for stage in reports.funnel(project.id, report.all)]
+    assert found == [("visits", 10, 0, 1.0), ("pledges", 4, 4_000, 0.4), ("collected", 1, 1_000, 0.1)]
+    assert report.run[0][0].isoformat() == "2026-01-01" and reports.total(c for _d, c in report.run) == report.all
+    page = sign_in(client, make_member(project)).get(f"/projects/{project.slug}/recruits").text
+    assert "From visit to money" in page and "chart-days" in page and "1 Jan" in page
+
+
+def test_a_project_on_hold_takes_its_kept_ranking_away_at_once(client, grown):
+    project, _people = grown
+    path = f"/projects/{project.slug}/ranking"
+    assert client.get(path).status_code == 200
+    kept = client.application.extensions["page_cache"].kept
+    assert any(key[0] == path for key in kept)  # what is asked for next would be answered without the app
+    with transaction():
+        db.session.get(Project, project.id).move(ProjectState.SUSPENDED, why="a test")
+    assert client.get(path).status_code == 404
+    with transaction():
+        db.session.get(Project, project.id).move(ProjectState.LIVE, why="a test")
+    assert client.get(path).status_code == 200
+
+
+def test_the_project_page_leads_to_the_ranking_when_there_is_one(client, grown):
+    project, _people = grown
+    square()
+    path, told = f"/projects/{project.slug}", f'href="/projects/{project.slug}/ranking"'
+    assert told in client.get(path).text
+    settings.decide(project, "last", False, None)
+    assert told not in client.get(path).text
+    nobody = make_project()
+    make_pledge(nobody)
+    square()
+    assert f"/projects/{nobody.slug}/ranking" not in client.get(f"/projects/{nobody.slug}").text
