@@ -90,7 +90,7 @@ class Pledge(Stateful, Base):
     reminders: Mapped[int] = mapped_column(sa.Integer, server_default="0")
     last_try_at: Mapped[datetime | None]  # the one automatic retry on the last day
     retry_at: Mapped[datetime | None]  # when an errored charge is tried again by itself (S-35)
-    # Which worker collects it, until when; `fence` makes a late one lose (C-21).
+    # Until when a worker holds it; `fence` counts the leases. A late worker loses by the payment's attempts (C-21).
     leased_until: Mapped[datetime | None]
     fence: Mapped[int] = mapped_column(sa.Integer, server_default="0")
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.printer import Printer
@@ -53,6 +54,9 @@ def environment(settings: dict[str, object]) -> dict[str, str]:
 
 def seed(env: dict[str, str]) -> None:
     """Fill an empty database, through the services and against the sandbox, so that all of it is real."""
+    with psycopg.connect(env["DATABASE_URL"]) as connection:  # a later start has no seconds for this
+        if connection.execute("SELECT EXISTS (SELECT FROM project)").fetchone() == (True,):
+            return
     sandbox = subprocess.Popen([sys.executable, "-m", "sandbox"], cwd=ROOT, env=env | {"SANDBOX_WEBHOOK_URL": "",
                                                                                        "SANDBOX_THIN_WEBHOOK_URL": ""})
     try:

@@ -166,7 +166,7 @@ def test_every_write_carries_a_key_that_comes_from_a_row(app, stripe):
             continue
         key = entry["idempotency_key"]
         assert key and len(key) <= 255
-        assert re.fullmatch(r"(customer|cs|cx|pi|call-off):[0-9a-f-]{36}|cf:[0-9a-f-]{36}:\d+", key), key
+        assert re.fullmatch(r"customer:[0-9a-f-]{36}:[0-9a-f]{12}|(cs|cx|pi|call-off):[0-9a-f-]{36}|cf:[0-9a-f-]{36}:\d+", key), key
         op, row, *attempt = key.split(":")
         assert scalar(f"SELECT count(*) FROM {tables[op]} = :id", id=row) == 1, key
         if op == "cf":
