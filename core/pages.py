@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import psycopg_pool
 import sqlalchemy as sa
 from flask import Flask, Response, g, request
@@ -107,9 +108,15 @@ class PageCache:
                     self.pool = psycopg_pool.ConnectionPool(
                         conninfo(self.app), min_size=1, max_size=4, open=True, timeout=3,
                         kwargs={"autocommit": True, "prepare_threshold": 1}, name="pages")
-        with self.pool.connection() as connection:
-            row = connection.execute("SELECT version FROM page_version WHERE topic = %s", (topic,)).fetchone()
-        return row[0] if row else 0
+        for is_again in (False, True):
+            try:
+                with self.pool.connection() as connection:
+                    row = connection.execute("SELECT version FROM page_version WHERE topic = %s", (topic,)).fetchone()
+                return row[0] if row else 0
+            except psycopg.OperationalError:
+                if not is_again:
+                    self.pool.check()  # the server was started anew: what waits in the pool is as dead
+        return -1  # no page has this version: the app makes it, or says what is wrong
 
     def keep(self, key: tuple[str, str, str], page: Kept) -> None:
         with self.lock:

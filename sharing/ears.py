@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID
 
+import sqlalchemy as sa
 import structlog
 from flask import Response, current_app, g, has_request_context, redirect, request, url_for
 from flask_babel import gettext as _
@@ -267,10 +268,12 @@ def note_device(response: Response) -> Response:
         if text:
             response.delete_cookie(name, path="/", secure=config["SESSION_COOKIE_SECURE"], httponly=True, samesite="Lax")
         return response
-    if not current_user.is_authenticated:
+    person = current_user._get_current_object()
+    if not isinstance(person, Person):
         return response
     try:
-        fresh = devices.note(text, current_user.id, client_address())
+        [person_id] = sa.inspect(person).identity  # the row may be stale by now, and need not be read again for this
+        fresh = devices.note(text, person_id, client_address())
     except SQLAlchemyError as error:
         log.warning("device not noted", reason=type(error).__name__)
         return response

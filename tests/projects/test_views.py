@@ -3,9 +3,10 @@
 import re
 from html.parser import HTMLParser
 
+import psycopg
 import pytest
 
-from core.db import transaction
+from core.db import db, transaction
 from core.pages import touch
 from projects import services
 from projects.models import MemberRole, Project, ProjectState
@@ -99,6 +100,18 @@ def test_an_unchanged_page_is_answered_without_being_made(client):
     services.edit_story(project, "Another story, told at some length.")
     fresh = client.get(path, headers={"If-None-Match": tag})
     assert fresh.status_code == 200 and "Another story" in fresh.text
+
+
+def test_a_kept_page_survives_a_database_that_was_started_anew(client, database_url):
+    project = make_project()
+    path = f"/projects/{project.slug}"
+    assert client.get(path).status_code == client.get(path).status_code == 200
+    db.session.rollback()
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                      "AND pid <> pg_backend_pid() AND query LIKE '%page_version%'")
+    tag = client.get(path).headers["ETag"]
+    assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
 
 
 def test_the_story_shows_no_script_and_no_foreign_picture(client):

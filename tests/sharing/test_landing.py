@@ -22,7 +22,7 @@ def fresh(app):
 
 @pytest.fixture
 def project(app):
-    return make_project()
+    return make_project(creator=make_person("Puck de Boer"))
 
 
 @pytest.fixture
