@@ -53,8 +53,11 @@ def handle_event(event_id: str) -> None:
     db.session.rollback()
     if event is None or event.handled_at is not None:
         return
-    if not _act(event.type, event.payload) and not event.is_old:
-        raise NotYet(event.type)
+    if not _act(event.type, event.payload):
+        if not event.is_old:
+            raise NotYet(event.type)
+        log.warning("event of something that is not ours", stripe_event=event_id, type=event.type,
+                    account=event.payload.get("account"))
     with transaction() as session:
         session.execute(sa.text("UPDATE stripe_event SET handled_at = clock_now() WHERE event_id = :id"),
                         {"id": event_id})

@@ -136,6 +136,19 @@ def test_a_busy_bank_is_asked_again_by_the_hour(app, stripe, code, hours):
     check_money()
 
 
+@pytest.mark.parametrize(("days", "is_promised"), [(3, False), (7, True)])
+def test_no_try_is_promised_for_after_the_end_of_the_time_to_mend(app, stripe, monkeypatch, days, is_promised):
+    """Refused at once, and again an hour before the third day ends: a busy bank is asked six hours later, or never."""
+    monkeypatch.setitem(app.config, "FIX_DAYS", days)
+    project = make_run(stripe, 1)
+    stripe.post("faults", match="POST */confirm", kind="decline", code="processing_error", times=2)
+    run_collection(project.id)
+    clock.move_clock(timedelta(hours=71))
+    drain(app)
+    assert scalar("SELECT attempts FROM payment") == 2 and states() == {"errored": 1}
+    assert scalar("SELECT retry_at IS NOT NULL FROM pledge") is is_promised
+
+
 def test_all_that_the_bank_said_is_kept_with_the_attempt(app, stripe):
     project = make_run(stripe, 1, "pm_card_chargeCustomerFail")
     run_collection(project.id)

@@ -16,7 +16,7 @@ from backing.models import Pledge, PledgeState
 from core import clock
 from core.db import db
 from core.jobs import drain
-from payments import accounts, cards, gateway
+from payments import accounts, cards, charging, gateway
 from tests.factories import (
     back,
     check_money,
@@ -29,7 +29,7 @@ from tests.factories import (
     scalar,
     sign_in,
 )
-from tests.races import age_leases
+from tests.races import age_leases, threads
 
 S = PledgeState
 ROOT = Path(__file__).parents[2]
@@ -289,4 +289,48 @@ def test_after_a_day_of_silence_we_read_before_we_send_again(app, stripe):
     db.session.expire_all()
     assert pledge.state is S.COLLECTED and stripe.get("counts")["charges_succeeded"] == 1
     assert len([e for e in stripe.get("log") if e["path"].endswith("/confirm")]) == 3  # nothing was sent again
+    check_money()
+
+
+def test_a_key_that_is_in_use_is_no_answer_and_ends_collected_with_one_charge(app, stripe):
+    """S-07: every try of one run is told that the key is being worked on; nobody calls that a failure."""
+    project = make_project(goal=1_000)
+    pledge = back(stripe, project)
+    stripe.post("faults", match="POST */confirm", kind="409", times=3)
+    end_project(app, project)
+    assert (pledge.state, pledge.payment.state) == (S.COLLECTING, "unknown")
+    keys = {e["idempotency_key"] for e in stripe.get("log") if e["path"].endswith("/confirm")}
+    age_leases()
+    drain(app)
+    drain(app)
+    db.session.expire_all()
+    assert (pledge.state, pledge.payment.state) == (S.COLLECTED, "succeeded")
+    assert {e["idempotency_key"] for e in stripe.get("log") if e["path"].endswith("/confirm")} == keys, "the same key again"
+    assert stripe.get("counts")["charges_succeeded"] == 1
+    assert scalar("SELECT count(*) FROM mail WHERE name = 'backing/card_problem'") == 0
+    check_money()
+
+
+def test_two_workers_on_one_payment_at_a_slow_stripe_make_one_charge(app, stripe):
+    """S-07: the second one meets the key of the first, which is still being worked on."""
+    project = make_project(goal=1_000)
+    pledge = back(stripe, project)
+    stripe.post("faults", match="POST */confirm", kind="409", times=3)
+    end_project(app, project)
+    payment, method = pledge.payment_id, pledge.card.payment_method_id
+    stripe.post("faults", match="POST */confirm", kind="delay", seconds=2.0, times=1)
+
+    def work():
+        try:
+            return charging.charge(payment, method, "x")
+        except gateway.Silence:
+            return None
+
+    assert "succeeded" in {getattr(answer, "status", None) for answer in threads(app, work, work)}
+    assert {e["status"] for e in stripe.get("log") if e["path"].endswith("/confirm")} >= {200, 409}, "they did meet"
+    age_leases()
+    drain(app)
+    db.session.expire_all()
+    assert (pledge.state, pledge.payment.state) == (S.COLLECTED, "succeeded")
+    assert stripe.get("counts")["charges_succeeded"] == 1
     check_money()
