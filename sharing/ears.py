@@ -272,7 +272,7 @@ def note_device(response: Response) -> Response:
     if not isinstance(person, Person):
         return response
     try:
-        [person_id] = sa.inspect(person).identity  # the row may be stale by now, and need not be read again for this
+        [person_id] = sa.inspect(person).identity or (person.id,)  # the row may be stale, and need not be read for this
         fresh = devices.note(text, person_id, client_address())
     except SQLAlchemyError as error:
         log.warning("device not noted", reason=type(error).__name__)
