@@ -144,22 +144,41 @@ def clean(database_url: str) -> None:
 
 def empty(database_url: str) -> None:
     """Empty every table that holds something; triggers that forbid it are for the app, not for us."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        if not TABLES:
-            TABLES.extend(row[0] for row in connection.execute(
-                "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' "
-                "AND tablename NOT IN ('alembic_version', 'clock', 'money_mode')"))
-        query = " UNION ALL ".join(f"(SELECT '{t}' WHERE EXISTS (SELECT 1 FROM {t}))" for t in TABLES)
-        full = [row[0] for row in connection.execute(query)]
-        connection.execute("SET session_replication_role = replica")
-        for table in full:  # TRUNCATE makes new files for the table and each index: dear for a handful of rows
-            big = connection.execute("SELECT pg_relation_size(%s::regclass) > 4 * 1024 * 1024", (table,)).fetchone()
-            connection.execute(f"TRUNCATE {table} CASCADE" if big and big[0] else f"DELETE FROM {table}")
-        connection.execute("UPDATE clock SET shift = '0' WHERE shift <> '0'")
-        connection.execute("UPDATE money_mode SET is_safe_mode = false, why = '' WHERE is_safe_mode")
+    for is_again in (False, True):
+        try:
+            _empty(_broom(database_url))
+            break
+        except psycopg.OperationalError:  # a test ended the server, or everybody's connections
+            _brooms.pop(database_url).close()
+            if is_again:
+                raise
     from core import clock
 
     clock._read_at = 0.0
+
+
+# A new connection would read the catalogue of all tables anew, which takes longer than emptying the full ones.
+_brooms: dict[str, psycopg.Connection[Any]] = {}
+
+
+def _broom(database_url: str) -> psycopg.Connection[Any]:
+    if database_url not in _brooms:
+        connection = _brooms[database_url] = psycopg.connect(database_url, autocommit=True, prepare_threshold=0)
+        connection.execute("SET session_replication_role = replica")
+    return _brooms[database_url]
+
+
+def _empty(connection: psycopg.Connection[Any]) -> None:
+    if not TABLES:
+        TABLES.extend(row[0] for row in connection.execute(
+            "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' "
+            "AND tablename NOT IN ('alembic_version', 'clock', 'money_mode')"))
+    query = " UNION ALL ".join(f"(SELECT '{t}', pg_relation_size('{t}') WHERE EXISTS (SELECT 1 FROM {t}))" for t in TABLES)
+    for table, size in connection.execute(query).fetchall():
+        # TRUNCATE makes new files for the table and each index: dear for a handful of rows
+        connection.execute(f"TRUNCATE {table} CASCADE" if size > 4 * 1024 * 1024 else f"DELETE FROM {table}")
+    connection.execute("UPDATE clock SET shift = '0' WHERE shift <> '0'")
+    connection.execute("UPDATE money_mode SET is_safe_mode = false, why = '' WHERE is_safe_mode")
 
 
 @pytest.fixture(scope="session")
