@@ -68,5 +68,6 @@ def init_app(app: Flask) -> None:
     backing.hooks.pledge_shown.connect(landing.on_pledge_shown)
     people.hooks.me_shown.connect(ears.on_me)
     people.hooks.signed_in.connect(ears.on_sign_in)
+    people.hooks.merge_asked.connect(merging.look_at_rounds)
     people.hooks.people_merged.connect(merging.move_sharing)
     backing.hooks.pledge_changed.connect(recommendations.on_pledge_changed)

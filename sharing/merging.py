@@ -1,10 +1,13 @@
 """Two accounts of one person become one: links, touches, credits, and their place in every tree."""
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
 
 from core.db import db
+from core.errors import Refusal
 from people.models import Person
 from sharing import attribution, granting, recommendations, tallies
+from sharing.models_rounds import Application, ApplicationState
 
 _PROJECTS = sa.text("""
     SELECT project_id FROM share_link WHERE person_id = :gone UNION SELECT project_id FROM recruit WHERE backer_id = :gone
@@ -55,6 +58,62 @@ _TOUCHES = (
     "DELETE FROM share_touch WHERE person_id = :gone",
     """DELETE FROM share_touch t USING share_link l
         WHERE t.person_id = :into AND l.person_id = :into AND l.id IN (t.link_id, t.first_link_id)""")
+# What fairness knows of the one holds for both. Of two bans for one place the longer one stays.
+_FAIRNESS = (
+    """INSERT INTO person_device AS d (person_id, device, first_day, last_day)
+       SELECT :into, device, first_day, last_day FROM person_device WHERE person_id = :gone
+       ON CONFLICT (person_id, device) DO UPDATE SET first_day = least(d.first_day, excluded.first_day),
+          last_day = greatest(d.last_day, excluded.last_day)""",
+    "DELETE FROM person_device WHERE person_id = :gone",
+    """INSERT INTO person_network (person_id, day, network) SELECT :into, day, network FROM person_network WHERE person_id = :gone
+       ON CONFLICT DO NOTHING""",
+    "DELETE FROM person_network WHERE person_id = :gone",
+    """UPDATE share_ban x SET has_struck = true FROM share_ban y
+        WHERE x.person_id IN (:into, :gone) AND y.person_id IN (:into, :gone) AND x.lifted_at IS NULL AND y.lifted_at IS NULL
+          AND y.has_struck AND x.project_id IS NOT DISTINCT FROM y.project_id""",
+    """UPDATE share_ban x SET lifted_at = clock_now() FROM share_ban y
+        WHERE x.person_id IN (:into, :gone) AND y.person_id IN (:into, :gone) AND x.lifted_at IS NULL AND y.lifted_at IS NULL
+          AND x.project_id IS NOT DISTINCT FROM y.project_id
+          AND (coalesce(y.until, 'infinity'), y.id) > (coalesce(x.until, 'infinity'), x.id)""",
+    "UPDATE share_ban SET person_id = :into WHERE person_id = :gone",
+    """UPDATE share_flag f SET link_id = m.stays FROM merged_link m
+        WHERE f.link_id = m.goes AND (f.decision IS NOT NULL OR NOT EXISTS (
+              SELECT FROM share_flag o WHERE o.link_id = m.stays AND (o.rule, o.subject) = (f.rule, f.subject)
+                 AND o.decision IS NULL))""",
+    """INSERT INTO share_watch (link_id) SELECT stays FROM merged_link WHERE goes IS NOT NULL ON CONFLICT DO NOTHING""",
+    "DELETE FROM share_watch w USING merged_link m WHERE w.link_id = m.goes")
+# One person, one say: where both voted or judged, what the account that stays said counts; nobody judges herself.
+_ROUNDS = (
+    """INSERT INTO jury_member (round_id, person_id, project_id, added_at)
+       SELECT round_id, :into, project_id, added_at FROM jury_member WHERE person_id = :gone ON CONFLICT DO NOTHING""",
+    "DELETE FROM jury_member WHERE person_id = :gone",
+    """DELETE FROM jury_mark g USING jury_mark i
+        WHERE g.juror_id = :gone AND i.juror_id = :into AND i.application_id = g.application_id""",
+    "UPDATE jury_mark SET juror_id = :into WHERE juror_id = :gone",
+    """DELETE FROM application_vote g USING ambassador_round r
+        WHERE g.voter_id = :gone AND r.id = g.round_id AND r.state = 'voting'
+          AND EXISTS (SELECT FROM application_vote i WHERE i.round_id = g.round_id AND i.voter_id = :into)""",
+    "UPDATE application_vote SET voter_id = :into WHERE voter_id = :gone",
+    """UPDATE application g SET person_id = :into WHERE g.person_id = :gone
+        AND NOT EXISTS (SELECT FROM application i WHERE i.round_id = g.round_id AND i.person_id = :into)""",
+    """DELETE FROM jury_mark k USING application a
+        WHERE k.juror_id = :into AND a.id = k.application_id AND a.person_id = :into""",
+    """DELETE FROM application_vote v USING application a, ambassador_round r
+        WHERE v.voter_id = :into AND a.id = v.application_id AND a.person_id = :into AND r.id = v.round_id AND r.state = 'voting'""")
+
+
+def look_at_rounds(into: Person, gone: Person) -> None:
+    """Hooked to people.merge_asked: a place that was given is not lost to an application that was not chosen."""
+    if any(one.state is ApplicationState.ACCEPTED for one in _second_applications(into, gone)):
+        raise Refusal(_("The account that goes is an ambassador in a round for which the other one applied as well. Merge "
+                        "them the other way round; if both are ambassadors, one of them steps back first."))
+
+
+def _second_applications(into: Person, gone: Person) -> list[Application]:
+    """Of the account that goes, in rounds for which the other one applied too: they stay where they are."""
+    first = sa.select(Application.round_id).where(Application.person_id == into.id)
+    return list(db.session.scalars(sa.select(Application).where(
+        Application.person_id == gone.id, Application.round_id.in_(first)).with_for_update()))
 
 
 def move_sharing(into: Person, gone: Person) -> None:
@@ -64,7 +123,11 @@ def move_sharing(into: Person, gone: Person) -> None:
     for project_id in session.scalars(_PROJECTS, ids).all():
         attribution.lock_tree(project_id)
     session.execute(_PAIRS, ids)
-    for statement in _LINKS + _RECRUITS + _TOUCHES:
+    for one in _second_applications(into, gone):
+        if one.state in (ApplicationState.SENT, ApplicationState.WAITING):
+            one.move(ApplicationState.WITHDRAWN, by_id=None, why="two accounts of one person")
+    session.flush()
+    for statement in _LINKS + _RECRUITS + _TOUCHES + _FAIRNESS + _ROUNDS:
         session.execute(sa.text(statement), ids)
     granting.settle_merged()
     session.execute(sa.text("DROP TABLE merged_link"))

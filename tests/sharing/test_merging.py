@@ -7,9 +7,11 @@ from backing.models import PledgeState
 from core.db import db, transaction
 from core.errors import Refusal
 from people import services as people
-from sharing import queries, services, tallies
+from sharing import bans, devices, flags, queries, services, tallies, voting
 from sharing.models import LinkTally, Recruit, ShareLink
+from sharing.models_rounds import RoundState
 from tests.factories import make_person, make_project, scalar
+from tests.sharing.round_scenes import make_application, make_round, until, vote
 from tests.sharing.scenes import count, make_pledge, open_link
 
 
@@ -104,3 +106,88 @@ def test_both_behind_one_project_is_refused_and_nothing_has_changed(app):
         first.state = PledgeState.CANCELLED
     merged(noor, twin)
     assert not twin.active and twin.merged_into_id == noor.id
+
+
+# What fairness and ambassador rounds know of both -------------------------------------------------------
+
+def test_a_ban_of_either_holds_for_the_one_that_stays_and_the_longer_of_two_stays(app):
+    project, other = make_project(), make_project()
+    noor, twin = make_person(), make_person()
+    staff = make_person(is_staff=True).id
+    bans.ban(noor.id, project_id=project.id, reason="pays friends", days=5, by_id=staff)
+    bans.ban(twin.id, project_id=project.id, reason="pays friends", days=50, by_id=staff)
+    bans.ban(twin.id, project_id=other.id, reason="pays friends", days=None, by_id=staff)
+    people.merge(noor, twin)
+    rows = db.session.execute(sa.text("""
+        SELECT project_id, until - clock_now() > interval '40 days' AS is_long FROM share_ban
+         WHERE person_id = :p AND lifted_at IS NULL"""), {"p": noor.id}).all()
+    assert {(row.project_id, row.is_long) for row in rows} == {(project.id, True), (other.id, None)}
+    assert scalar("SELECT count(*) FROM share_ban WHERE person_id = :p", p=twin.id) == 0
+    pledge = make_pledge(other, ref=services.link_of(noor, other).code)
+    assert scalar("SELECT refused FROM attribution WHERE pledge_id = :p", p=pledge.id) == "banned"
+
+
+def test_browsers_and_flags_of_the_closed_account_are_known_of_the_one_that_stays(app):
+    project, noor, twin = make_project(), make_person(), make_person()
+    links = [services.link_of(person, project).id for person in (noor, twin)]
+    text = devices.note(None, twin.id, "192.0.2.1")
+    devices.note(text, noor.id, "192.0.2.1")
+    with transaction() as session:
+        for link in links:
+            flags.open_flag(project_id=project.id, link_id=link, rule="burst", severity="low", pledges=[], subject=str(link))
+        assert session.scalar(sa.text("SELECT count(*) FROM share_flag")) == 2
+    people.merge(noor, twin)
+    assert scalar("SELECT count(DISTINCT link_id) FROM share_flag") == 1
+    assert scalar("SELECT link_id FROM share_flag LIMIT 1") == queries.link_between(noor.id, project.id).id
+    assert scalar("SELECT count(*) FROM person_device WHERE person_id = :p", p=noor.id) == 1
+    assert scalar("SELECT count(*) FROM person_device WHERE person_id = :p", p=twin.id) == 0
+    assert scalar("SELECT count(*) FROM person_network WHERE person_id = :p", p=twin.id) == 0
+
+
+def test_one_person_has_one_application_one_vote_and_one_mark(app):
+    project, noor, twin, juror = make_project(), make_person(), make_person(), make_person()
+    made = make_round(project, places=1)
+    voting.add_juror(made.id, juror.email, project.creator)
+    voting.add_juror(made.id, twin.email, project.creator)
+    mine, theirs = make_application(made, noor), make_application(made, twin)
+    third = make_application(made)
+    until(made, RoundState.VOTING)
+    vote(made, third, mine, voter=twin)
+    vote(made, third, voter=noor)
+    voting.give_mark(made.id, third.id, twin, 5, "yes")
+    voting.give_mark(made.id, mine.id, twin, 5, "she is good")
+    people.merge(noor, twin)
+    db.session.expire_all()
+    assert (mine.person_id, theirs.person_id, str(theirs.state)) == (noor.id, twin.id, "withdrawn")
+    votes = db.session.execute(sa.text("SELECT voter_id, application_id FROM application_vote")).all()
+    assert votes == [(noor.id, third.id)]
+    assert db.session.execute(sa.text("SELECT juror_id, application_id FROM jury_mark")).all() == [(noor.id, third.id)]
+    assert scalar("SELECT count(*) FROM jury_member WHERE person_id = :p", p=noor.id) == 1
+
+
+def test_a_place_that_was_given_is_not_lost(app):
+    project, noor, twin = make_project(), make_person(), make_person()
+    made = make_round(project, places=1)
+    theirs = make_application(made, twin)
+    until(made, RoundState.CHOOSING)
+    until(made, RoundState.RUNNING)
+    people.merge(noor, twin)
+    db.session.expire_all()
+    assert (theirs.person_id, str(theirs.state)) == (noor.id, "accepted")
+
+
+def test_an_ambassador_is_not_merged_into_somebody_who_was_not_chosen(app):
+    project, noor, twin = make_project(), make_person(), make_person()
+    made = make_round(project, places=1)
+    make_application(made, noor)
+    theirs = make_application(made, twin)
+    until(made, RoundState.VOTING)
+    vote(made, theirs)
+    until(made, RoundState.RUNNING)
+    db.session.expire_all()
+    assert str(theirs.state) == "accepted"
+    with pytest.raises(Refusal, match="the other way round"):
+        people.merge(noor, twin)
+    people.merge(twin, noor)
+    db.session.expire_all()
+    assert (theirs.person_id, str(theirs.state)) == (twin.id, "accepted")
