@@ -56,7 +56,7 @@ ROWS = """
     FROM pledge p
     JOIN person backer ON backer.id = p.backer_id
     LEFT JOIN reward ON reward.id = p.reward_id
-    LEFT JOIN recruit ON recruit.pledge_id = p.id
+    LEFT JOIN recruit ON recruit.pledge_id = p.id AND recruit.struck_at IS NULL
     LEFT JOIN recruiter sender ON sender.id = recruit.recruiter_id
     LEFT JOIN recruiter own ON own.id = p.backer_id AND own.number = p.number
     LEFT JOIN unlocked ON unlocked.pledge_id = p.id
@@ -65,7 +65,8 @@ RECRUITERS = """
     WITH brought AS (
         SELECT r.recruiter_id AS id, count(*) FILTER (WHERE q.state = ANY({standing})) AS recruits,
                sum(q.amount) FILTER (WHERE q.state = ANY({standing})) AS amount
-          FROM recruit r JOIN pledge q ON q.id = r.pledge_id WHERE r.project_id = {project} GROUP BY 1),
+          FROM recruit r JOIN pledge q ON q.id = r.pledge_id WHERE r.project_id = {project} AND r.struck_at IS NULL
+         GROUP BY 1),
     recruiter AS MATERIALIZED (
         SELECT brought.*, person.name,
                (SELECT max(mine.number) FROM pledge mine

@@ -28,7 +28,7 @@ _LATEST = """NOT EXISTS (SELECT FROM pledge later WHERE later.project_id = :proj
                            AND later.backer_id = p.backer_id AND later.number > p.number)"""
 _BROUGHT = f"""p.backer_id IN (
         SELECT r.recruiter_id FROM recruit r JOIN pledge q ON q.id = r.pledge_id
-         WHERE r.project_id = :project AND q.state = ANY(:standing)) AND {_LATEST}"""  # noqa: S608
+         WHERE r.project_id = :project AND r.struck_at IS NULL AND q.state = ANY(:standing)) AND {_LATEST}"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def backers(project: Project, wanted: Wanted) -> list[Line]:
         SELECT p.id, p.backer_id, p.number, p.state, p.amount, p.currency, p.pledged_at, b.name, b.email, w.title AS reward,
                CASE WHEN {_LATEST} THEN (
                  SELECT count(*) FROM recruit r JOIN pledge q ON q.id = r.pledge_id
-                  WHERE r.project_id = :project AND r.recruiter_id = p.backer_id AND q.state = ANY(:standing))
+                  WHERE r.project_id = :project AND r.recruiter_id = p.backer_id AND r.struck_at IS NULL
+                    AND q.state = ANY(:standing))
                ELSE 0 END AS brought
           FROM (SELECT p.* FROM pledge p {_WITH_BACKER if wanted.q else ''} WHERE {where}
                  ORDER BY {SORTS[wanted.sort]} LIMIT {PER_PAGE} OFFSET :offset) p

@@ -11,9 +11,9 @@ from backing.hooks import pledge_changed
 from backing.models import Pledge, PledgeState
 from backing.placing import OWN_PROJECT, SHARE_PROJECT, SoldOut, check_amount, release
 from backing.totals import SUMS, add_delta
-from core import money
 from core.db import db, transaction
 from core.errors import BadInput, Refusal
+from core.i18n import show_money
 from core.jobs import every
 from core.mail import post
 from payments import cards
@@ -150,7 +150,7 @@ def _keep_the_goal(pledge: Pledge, less: int) -> None:
     raised = session.execute(SUMS, {"project": pledge.project_id}).one().raised
     if raised >= project.goal > raised - less:
         raise Refusal(_("In the last 24 hours nobody can take a project below its goal of %(goal)s. Your pledge stays "
-                        "as it is.", goal=money.show(project.goal, project.currency, exact=False)))
+                        "as it is.", goal=show_money(project.goal, project.currency, exact=False)))
 
 
 @every(5, "backing:end_holds", lane="holds")

@@ -12,6 +12,7 @@ from wtforms.validators import InputRequired, Length, ValidationError
 from backing.changes import REASONS
 from backing.queries import Offer
 from core import money
+from core.i18n import show_money
 
 CHIPS = (0, 5, 10, 25)  # whole units of the currency
 
@@ -90,7 +91,7 @@ class PledgeForm(FlaskForm):
         price = self.chosen.price if self.chosen else 0
         if whole < price:
             raise ValidationError(_("This reward costs %(price)s; your amount is below it.",
-                                    price=money.show(price, self.currency)))
+                                    price=show_money(price, self.currency)))
         self.extra = whole - price
 
     @property

@@ -22,6 +22,7 @@ from backing.queries import Seen
 from core import money
 from core.db import ask, db, transaction
 from core.errors import BadInput, Refusal
+from core.i18n import show_money
 from payments.cards import Form
 from projects.closing import CLOSING_LOCK, PLEDGING_LOCK
 
@@ -174,9 +175,9 @@ def check_amount(price: int, bonus: int, currency: str) -> None:
         raise BadInput(_("Write the amount as a number, like 10 or 12.50."), "bonus")
     smallest, largest = money.SMALLEST[currency], money.LARGEST
     if price + bonus < smallest:
-        raise BadInput(_("A pledge is at least %(amount)s.", amount=money.show(smallest, currency)), "bonus")
+        raise BadInput(_("A pledge is at least %(amount)s.", amount=show_money(smallest, currency)), "bonus")
     if price + bonus > largest:
-        raise BadInput(_("A pledge is at most %(amount)s.", amount=money.show(largest, currency)), "bonus")
+        raise BadInput(_("A pledge is at most %(amount)s.", amount=show_money(largest, currency)), "bonus")
 
 
 def _same_form(choice: Choice) -> Placed:

@@ -1,29 +1,29 @@
 """Words and small figures for the templates of this room."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from babel.numbers import get_currency_symbol
-from flask import Flask
+from flask import Flask, current_app
 from flask_babel import gettext as _
 
 from backing.expiring import ends_too_soon
 from backing.models import Pledge, PledgeState
 from core import clock, money
-from core.i18n import locale_name, show_day, show_moment
+from core.i18n import locale_name, show_day, show_hour, show_moment
 
 S = PledgeState
 
 
-def clock_time(moment: datetime, zone: str) -> str:
-    """`20:47`, in the project's zone."""
-    return moment.astimezone(ZoneInfo(zone)).strftime("%H:%M")
-
-
 def seconds_left(until: datetime) -> int:
     return max(0, int((until - clock.now()).total_seconds()))
+
+
+def may_extend(pledge: Pledge) -> bool:
+    """More time is given once; whoever had it is shown no button that would refuse."""
+    until, minutes = pledge.held_until, current_app.config["HOLD_MINUTES"]
+    return until is not None and until < pledge.placed_at + timedelta(minutes=minutes + 1)
 
 
 def veiled(email: str) -> str:
@@ -71,7 +71,7 @@ def next_line(pledge: Pledge) -> str:
     project, state = pledge.project, pledge.state
     if state is S.HELD:
         return _("Held until %(time)s. Save your card and it counts.",
-                 time=clock_time(pledge.held_until, project.zone) if pledge.held_until else "")
+                 time=show_hour(pledge.held_until, project.zone) if pledge.held_until else "")
     if state is S.PLEDGED:
         return _("Charged on %(day)s, if the goal is met.", day=show_day(project.deadline, project.zone)) \
             if project.deadline and project.is_live else _("The result is being counted.")
@@ -89,6 +89,7 @@ def next_line(pledge: Pledge) -> str:
 
 def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
-        clock_time=clock_time, card_ends_too_soon=ends_too_soon, seconds_left=seconds_left, smallest_text=smallest_text, steps_ahead=steps_ahead, next_line=next_line,
+        show_hour=show_hour, may_extend=may_extend, card_ends_too_soon=ends_too_soon,
+        seconds_left=seconds_left, smallest_text=smallest_text, steps_ahead=steps_ahead, next_line=next_line,
         currency_exponent=money.exponent, currency_sign=lambda code: get_currency_symbol(code, locale_name()))
     app.jinja_env.filters.update(veiled=veiled, month=month)

@@ -1,5 +1,7 @@
 """A refusal carries its sentence; one handler shows it. Anything else is a bug: 500 and a line in the log."""
 
+import psycopg
+import sqlalchemy as sa
 import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
@@ -9,6 +11,9 @@ from core.db import db
 from core.states import IllegalMove
 
 log = structlog.get_logger()
+# What PostgreSQL says when it is not reached, has no room for one more, or is on its way up or down.
+AWAY = ("08", "53", "57P")
+AGAIN_AFTER = "10"  # seconds: a server that was started anew is back by then
 
 
 class Refusal(Exception):
@@ -54,7 +59,28 @@ def page(status: int, sentence: str) -> Response:
         response = make_response(
             render_template(f"errors/{number}.html", sentence=sentence, request_id=g.get("request_id")))
     response.status_code = status
+    if status == 503:
+        response.headers["Retry-After"] = AGAIN_AFTER
     return response
+
+
+def is_away(error: BaseException) -> bool:
+    """No connection came free in time (O-16), or the database does not answer: no bug of the page, and soon over."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(cause, psycopg.OperationalError):
+        return cause.sqlstate is None or cause.sqlstate.startswith(AWAY)  # none: nobody there to name a state
+    return isinstance(error, sa.exc.TimeoutError)
+
+
+def away(error: BaseException) -> Response:
+    """The page for it asks the database nothing."""
+    from flask_babel import gettext as _
+
+    db.session.rollback()
+    log.error("database away", error=type(error).__name__, rule=str(request.url_rule))
+    sentence = _("The site cannot reach its records at this moment. Wait a few seconds and try again. If you sent "
+                 "something, look first whether it arrived: what arrived counts once.")
+    return page(503, sentence)
 
 
 def init_app(app: Flask) -> None:
@@ -88,6 +114,8 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> Response:
+        if is_away(error):
+            return away(error)
         db.session.rollback()
         log.exception("unhandled", rule=str(request.url_rule))  # a path may hold a token
         if app.config["TESTING"] and app.config.get("PROPAGATE_BUGS", True):

@@ -76,6 +76,15 @@ def _moment(moment: datetime, zone: str, locale: str, name_zone: bool) -> str:
     at = _("%(day)s at %(hour)s", day=format_datetime(local, "EEEE d MMMM y", locale=locale), hour=f"{local:%H:%M}")
     if not name_zone:
         return at
+    return _in_zone(at, zone, locale)
+
+
+def show_hour(moment: datetime, zone: str) -> str:
+    """`20:47 (Amsterdam time)`: of today, so the day need not be said."""
+    return _in_zone(f"{moment.astimezone(ZoneInfo(zone)):%H:%M}", zone, locale_name())
+
+
+def _in_zone(at: str, zone: str, locale: str) -> str:
     if zone == "UTC":
         return f"{at} UTC"
     place = _("%(place)s time", place=get_timezone_location(zone, locale=locale, return_city=True))

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, g
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionInterface, SessionMixin
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import mapped_column
 from werkzeug.datastructures import CallbackDict
 
@@ -91,7 +92,11 @@ class StoredSessions(SessionInterface):
         sid = request.cookies.get(app.config["SESSION_COOKIE_NAME"])
         if not sid or len(sid) > 100 or request.path.startswith(WITHOUT):
             return StoredSession(None, None)
-        rows = ask(_read, id=_hash(sid), idle=app.config["SESSION_IDLE"], absolute=app.config["SESSION_ABSOLUTE"])
+        try:
+            rows = ask(_read, id=_hash(sid), idle=app.config["SESSION_IDLE"], absolute=app.config["SESSION_ABSOLUTE"])
+        except (SQLAlchemyError, psycopg.Error) as error:
+            g.unread = error  # here Flask has no page for it yet; the request itself says so, before anything is done
+            return StoredSession(None, None)
         if not rows:
             return StoredSession(None, None)
         session = StoredSession(_json.loads(rows[0].session_content), sid)
@@ -146,3 +151,8 @@ def end_sessions(person_id: UUID, *, but: str | None = None) -> None:
 
 def init_app(app: Flask) -> None:
     app.session_interface = StoredSessions()
+
+    @app.before_request
+    def unread() -> None:
+        if "unread" in g:
+            raise g.unread

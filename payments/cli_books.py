@@ -30,6 +30,8 @@ def statement(slug: str, as_csv: bool) -> None:
         click.echo(f"{label:<16} {money.to_decimal(amount, known.currency):>16} {known.currency}")
     if known.next_at:
         click.echo(f"next payout      {known.next_at:%Y-%m-%d %H:%M} UTC {known.why}".rstrip())
+    elif known.free:
+        click.echo(f"next payout      when nothing is in its way: {known.why}")
 
 
 @cli.command("books")

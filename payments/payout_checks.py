@@ -56,7 +56,7 @@ def init_app(app: Flask) -> None:
         UNION ALL
         SELECT project_id FROM ledger_entry WHERE account = 'creator_debt' GROUP BY 1 HAVING sum(amount) < 0""",
         "SELECT coalesce(sum(amount), 0) || ' minor units' FROM ledger_entry WHERE account = 'creator_debt'")
-    register(f"no transfer before day {days} after the deadline", f"""
+    register("no transfer before the days after the deadline are over", f"""
         SELECT t.id FROM transfer t JOIN project p ON p.id = t.project_id
          WHERE t.created_at < p.deadline + interval '{days} days' OR p.state <> 'successful'""",  # noqa: S608 -- a number
         "SELECT count(DISTINCT project_id) || ' projects' FROM transfer")

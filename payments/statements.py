@@ -45,7 +45,7 @@ class Statement:
     held: int  # of that: a bank decides
     refunding: int  # of what was refunded: not confirmed yet
     taken_back: int
-    next_at: datetime | None  # when the next transfers leave
+    next_at: datetime | None  # when the next transfers leave; None while something without a day is in their way
     reserve_at: datetime | None
     why: str  # what the payout waits for, in a word
     is_settled: bool  # nothing is to come
@@ -111,9 +111,10 @@ def statement(project: Project) -> Statement:
     facts["reserve"] = min(int(kept.reserve), max(0, facts["owed"] - facts["held"]))
     free = max(0, facts["owed"] - facts["reserve"] - facts["held"])
     next_at = None
-    if free and days.payout_at:
+    waits = run is not None and run.why not in ("", "day")  # the run looks again soon: that is no day to promise
+    if free and days.payout_at and not waits:
         next_at = max(days.payout_at, run.next_at) if run else max(days.payout_at, days.now)
-    elif facts["reserve"]:
+    elif facts["reserve"] and not free:
         next_at = days.reserve_at
     return Statement(
         currency=project.currency, next_at=next_at, reserve_at=days.reserve_at if facts["reserve"] else None,

@@ -172,7 +172,7 @@ def launch(slug: str) -> Answer:
 
 
 @bp.route("/projects/<slug>/ending", methods=["GET", "POST"])
-@allow("project:own")
+@allow("project:stop")
 def ending(slug: str) -> Answer:
     """Stop a live project before its end: nobody is charged, every backer is told with the reason."""
     project: Project = g.subject

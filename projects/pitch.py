@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from core import media, money
 from core.db import transaction
 from core.errors import BadInput, Refusal
+from core.i18n import show_money
 from core.media import Picture
 from core.pages import touch
 from people.models import Person
@@ -129,7 +130,7 @@ def checked_goal(goal: int, currency: str) -> int:
     if goal <= 0:
         raise BadInput(_("The goal must be more than zero."), "goal")
     if goal < money.SMALLEST[currency]:
-        raise BadInput(_("The goal must be at least %(amount)s.", amount=money.show(money.SMALLEST[currency], currency)),
+        raise BadInput(_("The goal must be at least %(amount)s.", amount=show_money(money.SMALLEST[currency], currency)),
                        "goal")
     if goal > 100 * money.LARGEST:
         raise BadInput(_("This goal is too high for us. Write a smaller one."), "goal")

@@ -104,6 +104,12 @@ def own(person: Any, slug: str, **_rest: Any) -> Project:
     return _for_members(person, slug, ("creator",))
 
 
+@rule("project:stop")
+def stop(person: Any, slug: str, **_rest: Any) -> Project:
+    """Whose project it is, and staff for what should not be there."""
+    return _for_members(person, slug, ("creator", "staff"))
+
+
 @rule("project:backers")
 def backers(person: Any, slug: str, **_rest: Any) -> Project:
     return _for_members(person, slug, ("creator", "organiser"))

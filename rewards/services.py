@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from core import media, money
 from core.db import transaction
 from core.errors import BadInput, NotFound, Refusal
+from core.i18n import show_money
 from core.pages import touch
 from people.models import Person
 from projects.models import Project, ProjectState
@@ -40,10 +41,10 @@ def _checked(project: Project, title: str, description: str, price: int, quantit
     if len(lines) > MOST_LINES or any(len(line) > 200 for line in lines):
         raise BadInput(_("At most %(n)s lines, each of at most 200 characters.", n=MOST_LINES), "description")
     if kind is RewardKind.PLEDGE and price < money.SMALLEST[project.currency]:
-        raise BadInput(_("The least that can be charged is %(amount)s.", amount=money.show(
+        raise BadInput(_("The least that can be charged is %(amount)s.", amount=show_money(
             money.SMALLEST[project.currency], project.currency)), "price")
     if price > money.LARGEST:
-        raise BadInput(_("The most that can be charged is %(amount)s.", amount=money.show(
+        raise BadInput(_("The most that can be charged is %(amount)s.", amount=show_money(
             money.LARGEST, project.currency)), "price")
     if quantity is not None and not 1 <= quantity <= MOST_OF_ONE:
         raise BadInput(_("Write a whole number from 1, or leave it empty when there is no limit."), "quantity")

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from core.db import db
-from payments.checks import register
+from payments.checks import Check, register
 from sharing import milestones
 
 _DAY = "CAST(coalesce(p.pledged_at, p.placed_at) AT TIME ZONE 'UTC' AS date)"
@@ -27,26 +27,26 @@ _TALLIED = f"""
                FROM share_visit v JOIN share_link l ON l.id = v.link_id
                JOIN share_link m ON m.id = coalesce(l.alias_of_id, l.id) WHERE v.is_tallied)"""  # noqa: S608
 
-CHECKS: dict[str, str] = {
-    "tree: every path leads from the root to who brought the pledge": """
+CHECKS = (
+    Check("tree: every path leads from the root to who brought the pledge", """
         SELECT r.project_id, r.pledge_id FROM (SELECT DISTINCT project_id FROM recruit) p, true_paths(p.project_id) t
-          JOIN recruit r USING (pledge_id) WHERE r.path <> t.path""",
-    "tree: nobody stands above herself": """
+          JOIN recruit r USING (pledge_id) WHERE r.path <> t.path"""),
+    Check("tree: nobody stands above herself", """
         SELECT r.project_id, r.pledge_id FROM recruit r
           JOIN share_link l ON l.project_id = r.project_id AND l.person_id = r.backer_id
-         WHERE r.struck_at IS NULL AND l.n = ANY (r.path)""",
-    "tree: a recruit is of the person whose link it came by, and of the pledge's backer": """
+         WHERE r.struck_at IS NULL AND l.n = ANY (r.path)"""),
+    Check("tree: a recruit is of the person whose link it came by, and of the pledge's backer", """
         SELECT r.project_id, r.pledge_id FROM recruit r JOIN share_link l ON l.id = r.link_id
           JOIN pledge p ON p.id = r.pledge_id
          WHERE r.recruiter_id IS DISTINCT FROM l.person_id OR r.project_id <> l.project_id OR l.alias_of_id IS NOT NULL
             OR (r.backer_id, r.project_id) <> (p.backer_id, p.project_id)
-            OR (r.recruiter_id = r.backer_id AND r.struck_at IS NULL)""",
-    "tallies: what was added is what is true, but for what waits": f"""
+            OR (r.recruiter_id = r.backer_id AND r.struck_at IS NULL)"""),
+    Check("tallies: what was added is what is true, but for what waits", f"""
         SELECT n.project_id, n.pledge_id FROM ({_NOW}) n
          WHERE (n.tallied_state, CASE WHEN n.tallied_state IS NOT NULL THEN (n.tallied_path, n.tallied_amount) END)
                IS DISTINCT FROM (n.state, CASE WHEN n.state IS NOT NULL THEN (n.path, n.amount) END)
-           AND NOT EXISTS (SELECT FROM share_due d WHERE d.pledge_id = n.pledge_id)""",  # noqa: S608 -- constants of ours
-    "tallies: every link's counters are the sum of what was added": f"""
+           AND NOT EXISTS (SELECT FROM share_due d WHERE d.pledge_id = n.pledge_id)"""),  # noqa: S608 -- constants of ours
+    Check("tallies: every link's counters are the sum of what was added", f"""
         WITH {_TALLIED},
         direct AS (SELECT of_link AS link_id, {_SUMS} FROM steps WHERE is_direct GROUP BY 1),
         further AS (SELECT of_link AS link_id, {_SUMS} FROM steps WHERE NOT is_direct GROUP BY 1),
@@ -59,14 +59,14 @@ CHECKS: dict[str, str] = {
             <> (coalesce(d.recruits, 0), coalesce(d.pledged, 0), coalesce(d.collected, 0), coalesce(d.dropped, 0),
                 coalesce(d.refunded, 0), coalesce(f.recruits, 0), coalesce(f.pledged, 0), coalesce(f.collected, 0),
                 coalesce(v.visits, 0))
-            OR (t.n, t.is_person, t.project_id) <> (l.n, l.person_id IS NOT NULL, l.project_id)""",  # noqa: S608 -- constants of ours
-    "tallies: every week is the sum of what was added": f"""
+            OR (t.n, t.is_person, t.project_id) <> (l.n, l.person_id IS NOT NULL, l.project_id)"""),  # noqa: S608 -- constants of ours
+    Check("tallies: every week is the sum of what was added", f"""
         WITH {_TALLIED},
         weeks AS (SELECT project_id, CAST(date_trunc('week', day) AS date) AS week, of_link AS link_id, count(*) AS recruits,
                          sum(amount) AS amount FROM steps WHERE is_direct AND state IN ('pledged', 'collected') GROUP BY 1, 2, 3)
         SELECT project_id, week, link_id FROM week_tally t FULL JOIN weeks w USING (project_id, week, link_id)
-         WHERE (coalesce(t.recruits, 0), coalesce(t.amount, 0)) <> (coalesce(w.recruits, 0), coalesce(w.amount, 0))""",  # noqa: S608 -- constants of ours
-    "tallies: every day and generation is the sum of what was added": f"""
+         WHERE (coalesce(t.recruits, 0), coalesce(t.amount, 0)) <> (coalesce(w.recruits, 0), coalesce(w.amount, 0))"""),  # noqa: S608 -- constants of ours
+    Check("tallies: every day and generation is the sum of what was added", f"""
         WITH {_TALLIED},
         days AS (SELECT project_id, day, cardinality(path) - CASE WHEN is_person THEN 0 ELSE 1 END AS generation, {_SUMS}
                    FROM steps WHERE step = 1 GROUP BY 1, 2, 3),
@@ -77,23 +77,23 @@ CHECKS: dict[str, str] = {
          WHERE (coalesce(t.recruits, 0), coalesce(t.pledged, 0), coalesce(t.collected, 0), coalesce(t.dropped, 0),
                 coalesce(t.refunded, 0), coalesce(t.visits, 0))
             <> (coalesce(d.recruits, 0), coalesce(d.pledged, 0), coalesce(d.collected, 0), coalesce(d.dropped, 0),
-                coalesce(d.refunded, 0), coalesce(v.visits, 0))""",  # noqa: S608 -- constants of ours
-    **milestones.CHECKS,
-}
+                coalesce(d.refunded, 0), coalesce(v.visits, 0))"""),  # noqa: S608 -- constants of ours
+    *milestones.CHECKS,
+)
 
 
 def register_checks() -> None:
     """To `flask payments check` and the nightly run, beside those of money: milestones are given by these counters."""
-    for name, sql in CHECKS.items():
-        register(name, sql)
+    for law in CHECKS:
+        register(law.name, law.sql)
 
 
 def broken(project: object = None) -> dict[str, int]:
     """How many rows break each check, of one project or of all; in one snapshot."""
     found = {}
     with db.engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
-        for name, sql in CHECKS.items():
-            found[name] = connection.scalar(sa.text(
-                f"SELECT count(*) FROM ({sql}) b WHERE CAST(:project AS uuid) IS NULL OR project_id = :project"),  # noqa: S608
+        for law in CHECKS:
+            found[law.name] = connection.scalar(sa.text(
+                f"SELECT count(*) FROM ({law.sql}) b WHERE CAST(:project AS uuid) IS NULL OR project_id = :project"),  # noqa: S608
                 {"project": project})
     return found

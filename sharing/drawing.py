@@ -10,7 +10,7 @@ from sharing.tree import Node
 WIDE = 800
 ROOT, OWN, THEIRS = 40, 22, 14  # radii
 PITCH, FINE = 62, 38  # heights of a row: of theirs, and of those whom they brought
-LABEL = 128  # what a label takes beside its disc
+LABEL = 150  # what a label takes beside its disc
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def draw(root: Node, sender: Node | None = None) -> Picture:
     """The picture of a node and its children, with the first of each of theirs."""
     start = 210 if sender else 62
     own_x = start + 190
-    fine_x = own_x + OWN + LABEL + 96
+    fine_x = own_x + OWN + LABEL + 78
     discs: list[Disc] = []
     lines: list[tuple[str, str]] = []
     rests: list[Rest] = []

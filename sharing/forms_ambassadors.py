@@ -229,13 +229,13 @@ class MissionForm(FlaskForm):
                                         Length(max=80, message=_l("At most 80 characters."))])
     about = TextAreaField(_l("What to do, and what proves it"), [
         DataRequired(_l("Say what is to be done.")), Length(max=2_000, message=_l("At most 2,000 characters."))])
-    starts = DayField(_l("From"), [InputRequired(_l("Choose a day."))])
-    ends = DayField(_l("Until"), [InputRequired(_l("Choose a day."))])
+    starts = DayField(_l("First day"), [InputRequired(_l("Choose a day."))])
+    ends = DayField(_l("Last day"), [InputRequired(_l("Choose a day."))])
     points = WholeField(_l("Points for an accepted proof"), [
         InputRequired(_l("Write a number from 1 to 1,000.")), NumberRange(1, 1000, _l("Write a number from 1 to 1,000."))])
     most = WholeField(_l("Accepted proofs of one ambassador, at most"), [
         InputRequired(_l("Write a number from 1 to 100.")), NumberRange(1, 100, _l("Write a number from 1 to 100."))])
-    region = SelectField(_l("For"))
+    region = SelectField(_l("For whom"))
 
     def __init__(self, found: AmbassadorRound, mission: Mission | None = None, **kwargs: Any):
         zone = found.project.zone
@@ -301,7 +301,7 @@ def application_form(found: AmbassadorRound, mine: Application | None, person: P
             setattr(ApplicationForm, kind, SelectField(label, choices=[("", _("Choose one")), *((n, n) for n in names)]))
             shown[kind] = getattr(mine, kind) if mine else ""
     for q in found.questions:
-        setattr(ApplicationForm, f"q{q.position}", _question_field(q))
+        setattr(ApplicationForm, f"q{q.position}", _question_field(q, found))
         shown[f"q{q.position}"] = answered.get(q.id, "")
     if found.has_vote:
         ApplicationForm.is_shown = BooleanField(  # type: ignore[attr-defined]
@@ -309,8 +309,14 @@ def application_form(found: AmbassadorRound, mine: Application | None, person: P
     return ApplicationForm(data=shown)
 
 
-def _question_field(q: Any) -> Any:
-    note = _("Public: voters see it.") if q.is_public else _("Only the creator and the jury see it.")
+def _question_field(q: Any, found: AmbassadorRound) -> Any:
+    """A question says who reads its answer: nothing is public in a round without a vote, and not each has a jury."""
+    if q.is_public and found.has_vote:
+        note = _("Public: voters see it.")
+    elif found.jury_percent:
+        note = _("Only the creator and the jury see it.")
+    else:
+        note = _("Only the creator and the organisers see it.")
     longest = Length(max=LONGEST[q.kind], message=_("At most %(most)s characters.", most=format_decimal(LONGEST[q.kind])))
     if q.kind is QuestionKind.LONG:
         return TextAreaField(q.label, [longest], description=note, render_kw={"rows": 5})

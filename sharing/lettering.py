@@ -16,6 +16,7 @@ SYSTEM = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 LENT = ("NotoSerifHebrew-Regular.ttf", "NotoSansHebrew-Regular.ttf", "NotoNaskhArabic-Regular.ttf",
         "NotoSansArabic-Regular.ttf", "NotoSansCJK-Regular.ttc", "NotoSerifCJK-Regular.ttc", "NotoSansDevanagari-Regular.ttf",
         "NotoSansThai-Regular.ttf", "DroidSansFallbackFull.ttf", "wqy-microhei.ttc", "DejaVuSans.ttf")
+SPARED = 12  # letters of a begun word that are given up so that the text ends with a whole one
 LENT_BOLD = {"NotoSansCJK-Regular.ttc": "NotoSansCJK-Bold.ttc", "DejaVuSans.ttf": "DejaVuSans-Bold.ttf"}
 
 
@@ -145,7 +146,11 @@ def wrap(text: str, kind: Face, width: float, most: int) -> list[str] | None:
 def fit(text: str, name: str, sizes: tuple[int, ...], width: float, most: int) -> tuple[Face, list[str]]:
     """The largest of the sizes in which the text fits; in the smallest it is cut, with an ellipsis."""
     text = can_draw(text)
+    longest = max(text.split(), key=len, default="")
+    spares = face(name, sizes[-1]).width(longest) <= width  # not Chinese, whose “words” are whole sentences
     for size in sizes:
+        if spares and face(name, size).width(longest) > width:
+            continue  # a smaller size keeps the word in one piece
         if (lines := wrap(text, face(name, size), width, most)) is not None:
             return face(name, size), balanced(lines, text, face(name, size), width)
     kind = face(name, sizes[-1])
@@ -156,6 +161,8 @@ def fit(text: str, name: str, sizes: tuple[int, ...], width: float, most: int) -
             low = middle
         else:
             high = middle - 1
+    if low < len(text) and not text[low].isspace() and low - text.rfind(" ", 0, low) <= SPARED:
+        low = text.rfind(" ", 0, low)  # the beginning of a word says less than its absence
     return kind, wrap(text[:low].rstrip(" ,.;:") + "…", kind, width, most) or []
 
 

@@ -15,6 +15,7 @@ from backing.models import STANDING
 from core.db import fetch_all
 from core.i18n import locale_name
 from core.media import picture_url
+from payments.checks import Check
 from sharing.models_milestones import GrantState
 
 S = GrantState
@@ -152,7 +153,7 @@ class Stage:
                 return _("Taken back: %(why)s.", why=why_text(self.why)) + f" {said}."
             if self.is_gone:
                 return _("All are given away so far.")
-            return f"{said}, {_('%(n)s left', n=_n(self.left))}" if self.left is not None else said
+            return said if self.left is None else _("%(said)s, %(left)s left", said=said, left=_n(self.left))
         if not self.is_backer:
             return _("Reached. Pledge yourself, and it is yours while there are any.")
         if self.place:
@@ -270,38 +271,38 @@ def titles_of(project_id: UUID, people: list[UUID]) -> dict[UUID, list[tuple[str
 
 
 # For `flask sharing check` and the nightly run: rows that break them, project first.
-CHECKS = {
-    "milestones: what is claimed of a milestone's reward is what is kept or earned": """
+CHECKS = (
+    Check("milestones: what is claimed of a milestone's reward is what is kept or earned", """
         SELECT r.project_id, r.id FROM reward r LEFT JOIN milestone m ON m.reward_id = r.id
           LEFT JOIN milestone_grant g ON g.milestone_id = m.id AND g.state IN ('pending', 'earned')
-         WHERE r.kind = 'milestone' GROUP BY r.id HAVING r.claimed <> count(g.id)""",
-    "milestones: every grant's state is where its history ends": """
+         WHERE r.kind = 'milestone' GROUP BY r.id HAVING r.claimed <> count(g.id)"""),
+    Check("milestones: every grant's state is where its history ends", """
         SELECT g.project_id, g.id FROM milestone_grant g LEFT JOIN LATERAL (
                SELECT to_state FROM milestone_grant_move v WHERE v.grant_id = g.id ORDER BY v.id DESC LIMIT 1) last ON true
-         WHERE last.to_state IS DISTINCT FROM g.state""",
-    "milestones: nothing is kept or earned without so many friends who count, unless it is about to be looked at": f"""
+         WHERE last.to_state IS DISTINCT FROM g.state"""),
+    Check("milestones: nothing is kept or earned without so many friends who count, unless it is about to be looked at", f"""
         SELECT g.project_id, g.id FROM milestone_grant g JOIN milestone m ON m.id = g.milestone_id
          WHERE g.state IN ('pending', 'earned') AND m.friends > (
                SELECT count(*) FROM recruit r JOIN pledge p ON p.id = r.pledge_id
                 WHERE r.link_id = g.link_id AND r.struck_at IS NULL
                   AND (p.state = 'collected' OR g.state = 'pending' AND p.state IN ({_STANDING})))
            AND NOT EXISTS (SELECT 1 FROM milestone_due d WHERE d.link_id = g.link_id)
-           AND NOT EXISTS (SELECT 1 FROM share_due d JOIN recruit r USING (pledge_id) WHERE r.link_id = g.link_id)""",  # noqa: S608
-    "milestones: nobody who may have one waits while one is left": f"""
+           AND NOT EXISTS (SELECT 1 FROM share_due d JOIN recruit r USING (pledge_id) WHERE r.link_id = g.link_id)"""),  # noqa: S608
+    Check("milestones: nobody who may have one waits while one is left", f"""
         SELECT g.project_id, g.id FROM milestone_grant g JOIN milestone m ON m.id = g.milestone_id
           JOIN reward r ON r.id = m.reward_id JOIN share_link l ON l.id = g.link_id
          WHERE g.state = 'waiting' AND (r.quantity IS NULL OR r.claimed < r.quantity)
            AND EXISTS (SELECT 1 FROM pledge b WHERE b.project_id = g.project_id AND b.backer_id = l.person_id
                           AND b.state IN ({_STANDING})
                           AND NOT EXISTS (SELECT 1 FROM dispute d WHERE d.payment_id = b.payment_id AND d.is_withdrawn))
-           AND NOT EXISTS (SELECT 1 FROM milestone_due)""",  # noqa: S608
-}
+           AND NOT EXISTS (SELECT 1 FROM milestone_due)"""),  # noqa: S608
+)
 
 
 def check() -> list[str]:
     """What does not hold, a sentence each; nothing when all is well."""
     broken = []
-    for law, statement in CHECKS.items():
-        if rows := fetch_all(sa.text(statement)):
-            broken.append(f"{law}: {', '.join(str([*row][1]) for row in rows[:5])}" + (" …" if len(rows) > 5 else ""))
+    for law in CHECKS:
+        if rows := fetch_all(sa.text(law.sql)):
+            broken.append(f"{law.name}: {', '.join(str([*row][1]) for row in rows[:5])}" + (" …" if len(rows) > 5 else ""))
     return broken

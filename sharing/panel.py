@@ -83,7 +83,7 @@ class Panel:
 
     @property
     def brought(self) -> list[dict[str, Any]]:
-        """First names and amounts, in the order in which they came."""
+        """First names and amounts, in the order in which they came: the form told each of them so."""
         return [{"first_name": first_name(b.name), "amount": b.amount} for b in self.people]
 
     @cached_property
@@ -195,8 +195,9 @@ def first_name(name: str) -> str:
     return name.split()[0] if name.split() else name
 
 
-def leaf(brought: Brought, currency: str, further: dict[UUID, list[Brought]]) -> dict[str, Any]:
-    """A person in the tree of `_tree.html`."""
-    return {"name": first_name(brought.name), "seed": str(brought.person_id),
-            "amount_text": show_money(brought.amount, currency, exact=False),
-            "children": [leaf(b, currency, {}) for b in further.get(brought.person_id, [])]}
+def leaf(brought: Brought, currency: str, further: dict[UUID, list[Brought]], is_friend: bool = True) -> dict[str, Any]:
+    """A person in the tree of `_tree.html`; whom a friend brought on has a name only with consent."""
+    is_known = is_friend or brought.is_named
+    return {"name": first_name(brought.name) if is_known else _("A backer"), "seed": str(brought.person_id),
+            "nobody": not is_known, "amount_text": show_money(brought.amount, currency, exact=False),
+            "children": [leaf(b, currency, {}, False) for b in further.get(brought.person_id, [])]}

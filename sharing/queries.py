@@ -70,6 +70,7 @@ class Brought:
     person_id: UUID
     recruiter_id: UUID
     name: str
+    is_named: bool  # the name may be shown to others than the one who brought them
     number: int
     amount: int
     at: datetime
@@ -207,9 +208,11 @@ def best_recruiters(project_id: UUID, limit: int = 5) -> list[Recruiter]:
 
 _BROUGHT_BY = sa.text(f"""
     SELECT * FROM (
-        SELECT r.backer_id AS person_id, r.recruiter_id, n.name, p.number, p.amount, r.at,
+        SELECT r.backer_id AS person_id, r.recruiter_id, n.name, coalesce(o.is_named, false) AS is_named,
+               p.number, p.amount, r.at,
                row_number() OVER (PARTITION BY r.recruiter_id ORDER BY r.at, p.id) AS rank
           FROM recruit r JOIN pledge p ON p.id = r.pledge_id JOIN person n ON n.id = r.backer_id
+          LEFT JOIN share_link o ON o.project_id = r.project_id AND o.person_id = r.backer_id
          WHERE r.project_id = :project AND r.recruiter_id = ANY(:people) AND r.struck_at IS NULL
            AND p.state IN ({STANDING_SQL})) b
      WHERE rank <= :each ORDER BY recruiter_id, rank""")  # noqa: S608
@@ -220,7 +223,7 @@ def brought_by(project_id: UUID, people: Iterable[UUID], each: int = 100) -> dic
     found: dict[UUID, list[Brought]] = {}
     for row in fetch_all(_BROUGHT_BY, project=project_id, people=list(people), each=each):
         found.setdefault(row.recruiter_id, []).append(
-            Brought(row.person_id, row.recruiter_id, row.name, row.number, row.amount, row.at))
+            Brought(row.person_id, row.recruiter_id, row.name, row.is_named, row.number, row.amount, row.at))
     return found
 
 

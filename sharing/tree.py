@@ -1,7 +1,7 @@
 """Who brought whom, to any depth: a node and what hangs on it, read by a handful of statements of the same cost.
 
 What is shown is what the tallies counted (`tallied_*`), so that a drawing and the sums beside it agree; what was struck
-is nowhere. A name is shown only if its owner said so (`share_link.is_named`).
+is nowhere. A name is shown only if its owner said so (`share_link.is_named`), and to whoever brought them.
 """
 
 from dataclasses import dataclass, field, replace
@@ -107,17 +107,17 @@ _JOINS = """
     LEFT JOIN share_link o ON o.project_id = c.project_id AND o.person_id = c.backer_id
     LEFT JOIN link_tally t ON t.link_id = o.id JOIN person p ON p.id = c.backer_id"""
 _CHILDREN = sa.text(f"""
-    SELECT {_COLUMNS} FROM ({_hanging(":link", ":most", ":skip")}) c {_JOINS} ORDER BY c.at, c.pledge_id""")  # noqa: S608
+    SELECT {_COLUMNS.replace("o.is_named", "o.is_named OR :is_mine")} FROM ({_hanging(":link", ":most", ":skip")}) c {_JOINS} ORDER BY c.at, c.pledge_id""")  # noqa: S608
 _BRANCHES = sa.text(f"""
     SELECT u.link AS above, {_COLUMNS}
       FROM unnest(CAST(:links AS uuid[])) AS u (link), LATERAL ({_hanging("u.link", ":most", "0")}) c {_JOINS}
      ORDER BY c.at, c.pledge_id""")  # noqa: S608
 
 
-def children(link_id: UUID, page: int = 1) -> tuple[list[Node], bool]:
+def children(link_id: UUID, page: int = 1, *, is_mine: bool = False) -> tuple[list[Node], bool]:
     """Whom a link brought, in the order in which they came, each with the first of whom they brought; and is there a
-    further page. Two statements."""
-    found = fetch_all(_CHILDREN, link=link_id, most=PER_PAGE + 1, skip=(page - 1) * PER_PAGE)
+    further page. `is_mine`: its owner is looking, to whom the form said that the first name is told. Two statements."""
+    found = fetch_all(_CHILDREN, link=link_id, is_mine=is_mine, most=PER_PAGE + 1, skip=(page - 1) * PER_PAGE)
     return _with_branches([_node(row) for row in found[:PER_PAGE]]), len(found) > PER_PAGE
 
 

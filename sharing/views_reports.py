@@ -103,7 +103,7 @@ def _show_tree(project: Project, trail: list[Node], address: Callable[..., str],
     here = trail[-1]
     page = _page(tree.MOST_PAGES)
     assert here.link_id is not None and here.n is not None
-    found, has_next = tree.children(here.link_id, page)
+    found, has_next = tree.children(here.link_id, page, is_mine=is_mine and here.n == own)
     return _render_tree(project, here, trail, found, has_next, page, address, tree.generations(here.n),
                         is_mine=is_mine, sender=sender, own=own, sums=tree.sums(here.link_id))
 

@@ -39,7 +39,7 @@ def list_tags(slug: str) -> Answer:
         everything=everything, archived=archived, is_full=everything >= tags.MOST, most=tags.MOST,
         folders={folder.name.lower(): folder for folder in folders}, chips=_chips(folders, wanted),
         total=_total(folders), first=(wanted.page - 1) * PER_PAGE + 1, last=min(wanted.page * PER_PAGE, of_all),
-        address=panel.short_text, link_url=panel.link_url, plain=PlainForm())
+        address=panel.short_text, link_url=panel.link_url)
     return page if good else (page, 422)
 
 
@@ -128,7 +128,7 @@ def tag(slug: str, code: str) -> Answer:
             else:
                 flash(_("Saved."), "success")
                 return _to(project, "sharing.tag", code=found.code)
-    page = render_template("sharing/tag.html", project=project, tag=found, form=form, plain=PlainForm(formdata=None),
+    page = render_template("sharing/tag.html", project=project, tag=found, form=form, button=PlainForm(formdata=None),
                            channels=_suggested(project), prefix=panel.short_text(""), share=_panel(project, found))
     return (page, status) if status != 200 else page
 

@@ -13,8 +13,8 @@ import openpyxl
 import pytest
 import sqlalchemy as sa
 
-from backers import exports, services
-from core.db import db
+from backers import exports, queries, services
+from core.db import db, transaction
 from core.postgres import conninfo
 from tests.factories import make_person, make_pledge, make_project, make_reward, scalar
 
@@ -118,6 +118,20 @@ def test_amounts_have_the_decimals_of_their_currency(app, currency, text):
     assert rows_of(app, project, "ndjson")[0]["total"] == float(text)
 
 
+def test_a_credit_that_was_struck_is_in_no_column_and_on_no_page(app, client):
+    project, noor = make_project(), make_person("Noor Bakker")
+    make_pledge(project, noor)
+    struck = make_pledge(project, make_person(), amount=3_000, recruiter=noor)
+    with transaction() as session:
+        session.execute(sa.text("UPDATE recruit SET struck_at = clock_now(), struck_why = 'card' WHERE pledge_id = :p"),
+                        {"p": struck.id})
+    rows = rows_of(app, project)
+    assert [row["Recruits"] for row in rows] == ["0", "0"] and [row["Recruiter"] for row in rows] == ["", ""]
+    known = queries.summary(project)
+    assert known.brought == 0 and queries.backers(project, queries.Wanted(brought=True)) == []
+    assert [line.brought for line in queries.backers(project, queries.Wanted())] == [0, 0]
+
+
 def test_who_cancelled_and_came_back_shows_the_recruits_once(app):
     project, noor = make_project(), make_person("Noor Bakker")
     make_pledge(project, noor, state="cancelled")
@@ -179,7 +193,6 @@ def fill(project, n):
     check that a pledge's backer exists would read the whole table for each of them."""
     import sqlalchemy as sa
 
-    from core.db import transaction
 
     reward, mark = make_reward(project), f"m{project.slug[-6:]}"
     with transaction() as session:

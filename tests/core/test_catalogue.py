@@ -66,6 +66,13 @@ def test_every_sentence_of_the_sources_is_in_the_catalogue(dutch: Catalog) -> No
     assert sorted(known - {text for text, _file in said}, key=str) == []  # nothing is kept that nobody says
 
 
+def test_every_law_of_the_books_has_its_dutch(app: Any, dutch: Catalog) -> None:
+    """A name put together while running is found by no extraction."""
+    from payments.checks import CHECKS
+
+    assert [law.name for law in CHECKS if law.name not in dutch] == []
+
+
 def test_the_placeholders_of_a_sentence_are_those_of_its_dutch(dutch: Catalog) -> None:
     """A plural's singular may say “one” instead of the number."""
     for message in sentences(dutch):

@@ -68,6 +68,26 @@ def test_the_page_says_the_sums_and_every_line_down_to_stripes_objects(app, stri
     assert client.get(f"/projects/{project.slug}/payouts?before=x").status_code == 422
 
 
+def test_a_payout_that_waits_is_promised_for_no_day(app, stripe):
+    project = collected(app, stripe, 10_000, days=14)
+    with transaction() as session:
+        session.execute(sa.text("UPDATE pledge SET state = 'errored', fix_until = clock_now() + interval '3 days'"))
+    work(app)
+    one = known(project)
+    assert (one.why, one.next_at) == ("collecting", None) and one.free > 0
+    client = sign_in(app.test_client(), project.creator)
+    page = client.get(f"/projects/{project.slug}/payouts").get_data(as_text=True)
+    assert "The payout waits." in page and "leaves as soon as nothing is in its way" in page
+    assert "leaves for your account on" not in page and "leaves on" not in page
+    said = app.test_cli_runner().invoke(args=["payments", "statement", project.slug]).output
+    assert "next payout      when nothing is in its way: collecting" in said
+    with transaction() as session:
+        session.execute(sa.text("UPDATE pledge SET state = 'collected', fix_until = NULL"))
+    go(stripe, 1)
+    work(app)
+    assert known(project).transferred > 0
+
+
 def test_movements_come_in_pages(app, stripe, monkeypatch):
     project = collected(app, stripe, *[2_000 + n for n in range(5)])
     monkeypatch.setattr(statements, "PER_PAGE", 2)

@@ -70,8 +70,12 @@ def test_what_is_not_live_cannot_be_stopped(app, state):
     assert client.get(f"/projects/{project.slug}/ending").status_code == 409
 
 
-def test_only_the_creator_stops_a_project(app):
+def test_nobody_but_the_creator_and_staff_stops_a_project(app):
     project = make_project()
     helper = make_member(project)
     assert sign_in(app.test_client(), helper).get(f"/projects/{project.slug}/ending").status_code == 403
+    staff = sign_in(app.test_client(), make_person(is_staff=True))
+    assert "Stop this project" in staff.get(f"/projects/{project.slug}/edit").get_data(as_text=True)
     assert db.session.execute(sa.text("SELECT count(*) FROM project_move WHERE to_state = 'cancelled'")).scalar() == 0
+    assert stop(staff, project, why=WHY, sure="y").status_code == 303
+    assert scalar("SELECT state FROM project") == "cancelled"

@@ -2,6 +2,7 @@ import pytest
 from flask_babel import force_locale
 
 from backing.models import PledgeState
+from core.db import transaction
 from sharing import ears, services, settings, tallies, visits
 from tests.factories import csrf_token, make_member, make_person, make_project, sign_in, square
 from tests.sharing.scenes import count, make_pledge, open_link
@@ -45,26 +46,33 @@ def test_the_sharing_page_counts_visits_recruits_and_money(client, project, link
     open_link(client.application.test_client(), link.code)
     mo = make_pledge(project, make_person("Mo El Idrissi"), 6_000, ref=link.code)
     make_pledge(project, make_person("Ravi Doerga"), 2_500, ref=services.link_of(mo.backer_id, project).code)
+    puck = make_pledge(project, make_person("Puck de Boer"), 900, ref=services.link_of(mo.backer_id, project).code)
+    with transaction():
+        services.link_of(puck.backer_id, project).is_named = True
     make_pledge(project, make_person("Els Kramer"), 1_500, ref=link.code, state=PledgeState.COLLECTED)
     make_pledge(project, make_person("Thijs Brouwer"), 9_900, ref=link.code, state=PledgeState.CANCELLED)
     visits.flush()
     sign_in(client, noor)
     page = client.get(f"/projects/{project.slug}/share").get_data(as_text=True)
     assert "1 visit, 2 pledges, €15 collected, €60 pledged" in page
-    assert "Mo" in page and "Ravi" in page and "Thijs" not in page and "Idrissi" not in page
+    assert all(name in page for name in ("Mo", "Els", "Puck", "A backer")) and "Idrissi" not in page
+    assert "Ravi" not in page and "Thijs" not in page, "brought on by a friend without consent; cancelled"
 
 
 def test_a_pledge_page_and_its_mails_are_told_the_link_and_its_results(app, project, link, noor):
     own = make_pledge(project, noor)
-    make_pledge(project, make_person("Mo El Idrissi"), 4_000, ref=link.code)
+    mo = make_pledge(project, make_person("Mo El Idrissi"), 4_000, ref=link.code)
+    make_pledge(project, make_person("Ravi Doerga"), 1_000, ref=link.code)
+    make_pledge(project, make_person("Els Kramer"), 1_500, ref=services.link_of(mo.backer_id, project).code)
     context: dict = {}
     ears.on_pledge_shown(own, context)
     share = context["share"]
     assert share.link_url == f"http://localhost/s/{link.code}" and share.qr_png_url == f"{share.link_url}.png"
-    assert (share.visits, share.recruits, share.pledged, share.collected) == (0, 1, 4_000, 0)
-    assert share.brought == [{"first_name": "Mo", "amount": 4_000}]
+    assert (share.visits, share.recruits, share.pledged, share.collected) == (0, 2, 5_000, 0)
+    assert share.brought == [{"first_name": "Mo", "amount": 4_000}, {"first_name": "Ravi", "amount": 1_000}]
     with force_locale("nl"):  # as a mail is written: no request, the reader's language
         assert share.headline and share.tree["children"][0]["name"] == "Mo" and share.result_text
+        assert share.tree["children"][0]["children"][0]["name"] == "Een backer"
         assert share.links[0][0] == "WhatsApp"
 
 

@@ -39,14 +39,18 @@ def test_the_tree_counts_direct_and_further_friends_and_money(grown):
     assert len(found) == 2 and not more and [len(node.children) for node in found] == [1, 0]
 
 
-def test_names_show_only_with_consent_and_nobody_opens_another_ones_tree(client, grown):
+def test_names_of_friends_friends_show_only_with_consent_and_nobody_opens_another_ones_tree(client, grown):
     project, people = grown
-    sign_in(client, people["Mo"])
     mo, noor, ravi = (services.link_of(people[n], project).n for n in ("Mo", "Noor", "Ravi"))
-    page = client.get(f"/projects/{project.slug}/tree")
-    assert page.status_code == 200 and "Ravi" not in page.text and "a backer" in page.text
+    path = f"/projects/{project.slug}/tree"
+    above = sign_in(client.application.test_client(), people["Noor"])
+    page = above.get(path).text
+    assert "Mo" in page, "whom she brought herself: the form told them so"
+    assert "Ravi" not in page and "Ravi" not in above.get(f"{path}?at={mo}").text and "a backer" in page
+    sign_in(client, people["Mo"])
+    assert "Ravi" in client.get(path).text
     named(people["Ravi"], project)
-    assert "Ravi" in client.get(f"/projects/{project.slug}/tree").text
+    assert "Ravi" in above.get(path).text
     assert client.get(f"/projects/{project.slug}/tree?at={ravi}").status_code == 200
     for foreign in (noor, services.link_of(people["Els"], project).n, 2**31 - 1):
         assert client.get(f"/projects/{project.slug}/tree?at={foreign}").status_code == 404

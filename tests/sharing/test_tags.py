@@ -209,7 +209,8 @@ def test_an_archived_tag_works_and_counts_and_is_not_in_the_list(client, project
     assert post(client, project, f"tags/{tag.code}/archival").status_code == 303
     assert post(client, project, f"tags/{tag.code}/archival").status_code == 303  # twice is once
     page = client.get(f"/projects/{project.slug}/recruits/tags").get_data(as_text=True)
-    assert "Old poster" not in page and "One archived" in page
+    said, listed = page.split("<main")
+    assert "“Old poster” is out of the list." in said and "Old poster" not in listed and "One archived" in listed
     assert "Old poster" in client.get(f"/projects/{project.slug}/recruits/tags?archived=1").get_data(as_text=True)
     assert open_link(client.application.test_client(), tag.code).status_code == 303 and count("share_visit") == 1
     assert post(client, project, f"tags/{tag.code}/restoration").status_code == 303

@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import timedelta
 from typing import Any
 
 from PIL import Image, ImageDraw
@@ -135,3 +136,32 @@ def is_backer(page: Any, number: str = "") -> None:
 
 def scrolls_sideways(page: Any) -> bool:
     return bool(page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"))
+
+
+def until(world: World, slug: str, **more: float) -> dict[str, float]:
+    """How far it is to the project's deadline, and some more."""
+    left = world.one("SELECT deadline - clock_now() FROM project WHERE slug = %s", slug)
+    return {"seconds": (left + timedelta(**more)).total_seconds()}
+
+
+def soon_says_at(page: Any, address: str, *words: str) -> None:
+    """Sign-ins end while the clock jumps; public words and own pages are read where they are."""
+    page.goto(address)
+    soon_says(page, *words)
+
+
+def download(page: Any, kind: str) -> bytes:
+    if not page.locator("details.menu-btn[open]").count():
+        page.locator("details.menu-btn summary").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=re.compile(f"^{kind}")).click()
+    with open(waiting.value.path(), "rb") as file:
+        return file.read()
+
+
+def checks(world: World) -> list[tuple[str, Any]]:
+    """Every invariant of money, on the story's own database."""
+    from payments.checks import run_checks
+
+    with world.app.app_context():
+        return [(name, rows) for name, rows in run_checks() if rows]

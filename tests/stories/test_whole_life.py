@@ -15,7 +15,9 @@ from tests.stories.acts import (
     FAILS_LATER,
     add_reward,
     answer_bank,
+    checks,
     choose,
+    download,
     fill,
     follow,
     is_backer,
@@ -28,6 +30,8 @@ from tests.stories.acts import (
     scrolls_sideways,
     sign_in,
     soon_says,
+    soon_says_at,
+    until,
 )
 from tests.stories.conftest import link_in
 
@@ -245,18 +249,6 @@ def clock_shift(world):
     return world.one("SELECT shift FROM clock")
 
 
-def until(world, slug, **more):
-    """How far it is to the project's deadline, and some more."""
-    left = world.one("SELECT deadline - clock_now() FROM project WHERE slug = %s", slug)
-    return {"seconds": (left + timedelta(**more)).total_seconds()}
-
-
-def soon_says_at(page, address, *words):
-    """Sign-ins end while the clock jumps; public words and own pages are read where they are."""
-    page.goto(address)
-    soon_says(page, *words)
-
-
 def another_project(world, creator_address, title, last_day):
     """A live project with a goal that it will not reach and the same last day; its slug."""
     import sqlalchemy as sa
@@ -270,20 +262,3 @@ def another_project(world, creator_address, title, last_day):
         deadline = datetime(last_day.year, last_day.month, last_day.day, 18, tzinfo=UTC)
         return make_project(creator, title=title, goal=90_000_00, slug=title.lower().replace(" ", "-"),
                             deadline=deadline).slug
-
-
-def download(page, kind):
-    if not page.locator("details.menu-btn[open]").count():
-        page.locator("details.menu-btn summary").click()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=re.compile(f"^{kind}")).click()
-    with open(waiting.value.path(), "rb") as file:
-        return file.read()
-
-
-def checks(world):
-    """Every invariant of money, on the story's own database."""
-    from payments.checks import run_checks
-
-    with world.app.app_context():
-        return [(name, rows) for name, rows in run_checks() if rows]

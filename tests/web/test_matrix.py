@@ -31,6 +31,7 @@ EXPECTED: dict[str, Any] = {
     "project:see": lambda role, about: YES if about != "draft" or role in WORKERS else NONE,
     "project:edit": lambda role, about: _project(role, about, live=WORKERS),
     "project:own": lambda role, about: _project(role, about, live=("creator",)),
+    "project:stop": lambda role, about: _project(role, about, live=("creator", "staff")),
     "project:backers": lambda role, about: _project(role, about, live=("creator", "organiser")),
     "project:pledge": lambda role, about: LOGIN if role == "anonymous" else
         YES if about != "draft" or role in WORKERS else NONE,
