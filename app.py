@@ -16,7 +16,7 @@ import people
 import projects
 import rewards
 import sharing
-from core import policy, postgres
+from core import policy, postgres, templates
 from core.templates import Templates
 
 # The drawing of the house: imports and foreign keys point down only. Rooms in one tuple stand on one floor.
@@ -41,5 +41,6 @@ def create_app(env: dict[str, str] | None = None, **overrides: Any) -> Flask:
     Bootstrap5(app)
     for room in ROOMS:
         room.init_app(app)
+    templates.init_app(app)
     policy.check_rules(app)
     return app

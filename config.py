@@ -105,6 +105,7 @@ def load(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "EVERYBODYS_CARDS": [] if stripe_key.startswith(("sk_live_", "rk_live_")) else ["4242"],
         "MAX_HOLDS": number("MAX_HOLDS", 3),  # pledges one account may hold at once (C-09)
         # web
+        "TEMPLATE_CACHE": get("TEMPLATE_CACHE", str(instance / "cache" / "templates")),  # compiled ones, for all processes
         "MEDIA_URL": get("MEDIA_URL", f"file://{instance / 'media'}"),  # fsspec address of the pictures' store
         "MAX_CONTENT_LENGTH": number("MAX_UPLOAD_MB", 12) * 1024 * 1024,  # W-17
         "MAX_FORM_MEMORY_SIZE": 512 * 1024,

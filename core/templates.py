@@ -4,14 +4,19 @@ A page says a hundred phrases, shows twenty signs and names thirty fixed address
 `url_for('static', filename='tokens.css')` stand in the compiled template as the text that they give.
 """
 
+import hashlib
 import re
 from collections.abc import MutableMapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
+import jinja2
+from flask import Flask
 from flask.templating import Environment
 from flask_babel import gettext
-from jinja2 import Template, nodes
+from jinja2 import FileSystemBytecodeCache, Template, nodes
+from jinja2.bccache import Bucket
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
@@ -56,6 +61,45 @@ class Templates(Environment):
         if self.language:
             source = Folding(self, name).visit(source)
         return super()._generate(source, name, filename, defer_init)
+
+
+class Compiled(FileSystemBytecodeCache):
+    """Compiled templates in a folder, so that not every process compiles them anew.
+
+    A template is compiled from more than its source: the language, the catalogues, the addresses and the signs. All of
+    them are in the key, so that what was made from others is never found.
+    """
+
+    def __init__(self, app: Flask, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(str(folder))
+        self.app = app
+
+    @cached_property
+    def made_from(self) -> bytes:
+        """Read at the first template, when all rooms have said which addresses they have."""
+        root = Path(self.app.root_path)
+        files = [Path(__file__), root / "templates" / SIGNS, *sorted(root.glob("translations/*/LC_MESSAGES/*.mo"))]
+        digest = hashlib.sha256(jinja2.__version__.encode())
+        for rule in sorted(f"{rule.rule} {rule.endpoint} {rule.defaults}" for rule in self.app.url_map.iter_rules()):
+            digest.update(rule.encode())
+        for file in files:
+            digest.update(file.read_bytes())
+        return digest.digest()
+
+    def get_bucket(self, environment: jinja2.Environment, name: str, filename: str | None, source: str) -> Bucket:
+        assert isinstance(environment, Templates)
+        key = hashlib.sha256(self.made_from + f"{environment.language}:{name}:{filename}".encode()).hexdigest()
+        bucket = Bucket(environment, key, self.get_source_checksum(source))
+        self.load_bytecode(bucket)
+        return bucket
+
+
+def init_app(app: Flask) -> None:
+    try:
+        app.jinja_env.bytecode_cache = Compiled(app, Path(app.config["TEMPLATE_CACHE"]))
+    except OSError:  # nothing can be written there: each process compiles for itself
+        app.logger.warning("compiled templates cannot be kept")
 
 
 class Folding(NodeTransformer):

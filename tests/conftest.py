@@ -76,7 +76,7 @@ def sandbox() -> Iterator[Any]:
 def base_env(database_url: str, instance: Path) -> dict[str, str]:
     return {"ACHTERBAN_ENV": "test", "DATABASE_URL": database_url, "INSTANCE": str(instance),
             "DB_ROLE": "achterban_app", "SECRET_KEY": "k" * 40, "SECURITY_PASSWORD_SALT": "s" * 40,
-            "BASE_URL": "http://localhost"}
+            "BASE_URL": "http://localhost", "TEMPLATE_CACHE": str(FOLDER / "templates")}
 
 
 class Browser(FlaskClient):

@@ -23,6 +23,7 @@ from backing import fixing, refunding
 from backing.models import Pledge
 from core import clock, mail
 from core.db import db, transaction
+from core.errors import Refusal
 from core.jobs import defer, drain
 from payments import refunds
 from payments.models import Payment
@@ -134,6 +135,15 @@ def _refund(app: Any, unit: Any) -> None:
     project = db.session.get_one(Project, unit)
     refunding.refund_everyone(project, "change", "", project.creator_id)
     _finish(app)
+
+
+def _press_again(app: Any, unit: Any) -> None:
+    """Whoever saw an error instead of an answer presses the button again; what was asked for is not asked for twice."""
+    project = db.session.get_one(Project, unit)
+    try:
+        refunding.refund_everyone(project, "change", "", project.creator_id)
+    except Refusal:
+        db.session.rollback()
 
 
 def _refund_some(app: Any, unit: Any) -> None:
@@ -256,7 +266,7 @@ OPERATIONS = {one.name: one for one in (
     Operation("confirm", _names("within-attempt", "before-confirm", "sent POST /v1/payment_intents/*/confirm",
                                 "after-confirm", "after-outcome"), _projects, _collect, _judge_collection),
     Operation("refund", _names("within-refund", "before-refund", "sent POST /v1/refunds", "after-refund",
-                               "after-refund-outcome"), _collected, _refund, _judge_refunds),
+                               "after-refund-outcome"), _collected, _refund, _judge_refunds, _press_again),
     Operation("transfer", ("within-transfer", "before-transfer", "sent POST /v1/transfers", "after-transfer",
                            "after-transfer-outcome", "end of payments:send_transfers"), _ripe, _pay_out, _judge_transfers),
     Operation("reversal", _names("within-reversal", "before-reversal", "sent POST /v1/transfers/*/reversals",

@@ -149,7 +149,7 @@ def world(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     env = {"ACHTERBAN_ENV": "test", "DATABASE_URL": address, "DB_ROLE": "achterban_app", "SECRET_KEY": "k" * 40,
            "SECURITY_PASSWORD_SALT": "s" * 40, "INSTANCE": str(tmp_path_factory.mktemp("stories")), "PORT": str(port),
            "BASE_URL": f"http://localhost:{port}", "STRIPE_API_BASE": sandbox.url, "LOG_LEVEL": "WARNING",
-           "SMTP_URL": f"smtp://127.0.0.1:{smtp.port}", "PYTHONUNBUFFERED": "1"}
+           "SMTP_URL": f"smtp://127.0.0.1:{smtp.port}", "PYTHONUNBUFFERED": "1", "TEMPLATE_CACHE": str(FOLDER / "templates")}
     logs = Path(env["INSTANCE"]) / "log.txt"
     made = World(env["BASE_URL"], create_app(env), sandbox, post, address, env)
     with open(logs, "wb") as log:
