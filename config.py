@@ -137,6 +137,8 @@ def load(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         raise Refused("MILESTONE_DAYS must be from 0 to 120.")
     if config["HOLD_MINUTES"] not in range(5, 31):
         raise Refused("HOLD_MINUTES must be from 5 to 30.")  # Checkout Sessions end after 31 minutes
+    if config["STRIPE_LIVE"] and config["STRIPE_API_BASE"].rstrip("/") not in ("", "https://api.stripe.com"):
+        raise Refused("A live Stripe key does not go to a sandbox: take STRIPE_API_BASE away.")  # S-15, in every mode
     if mode == "production":
         _refuse_defaults(config, get)
     else:
@@ -163,8 +165,6 @@ def _refuse_defaults(config: dict[str, Any], get: Any) -> None:
     if not config["STRIPE_WEBHOOK_SECRETS"] or SANDBOX_SECRET in config["STRIPE_WEBHOOK_SECRETS"]:
         raise Refused("STRIPE_WEBHOOK_SECRET must be set in production.")
     local = config["STRIPE_API_BASE"].rstrip("/") not in ("", "https://api.stripe.com")
-    if config["STRIPE_LIVE"] and local:
-        raise Refused("A live Stripe key does not go to a sandbox: take STRIPE_API_BASE away.")
     if not config["STRIPE_LIVE"] and not local:
         raise Refused("A test key does not go to Stripe in production: use a live key, or name a sandbox.")
     if not config["SMTP_URL"]:

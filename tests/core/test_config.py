@@ -123,3 +123,13 @@ def test_sample_env_tells_the_true_defaults(tmp_path: Path) -> None:
 def test_sample_env_says_what_production_requires() -> None:
     required = {name for comment, name, _value in SAMPLE if "REQUIRED" in comment}
     assert required == set(SAFE) - {"ACHTERBAN_ENV"}
+
+
+@pytest.mark.parametrize("mode", ["development", "test"])
+def test_a_live_key_goes_to_no_sandbox_in_any_mode(tmp_path: Path, mode: str) -> None:
+    """S-15: somebody tries the sandbox with the site's real settings."""
+    asked = {"ACHTERBAN_ENV": mode, "INSTANCE": str(tmp_path), "STRIPE_SECRET_KEY": "sk_live_1234",
+             "STRIPE_API_BASE": "http://127.0.0.1:12111"}
+    with pytest.raises(config.Refused) as refused:
+        config.load(asked)
+    assert refused.value.code == 2 and "live Stripe key" in refused.value.sentence
