@@ -17,8 +17,10 @@ $(VENV)/locked: requirements.lock
 	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-catalogues: $(VENV)/locked ## compile the translations
-	@$(VENV)/bin/pybabel -q compile -d translations
+catalogues: translations/nl/LC_MESSAGES/messages.mo ## compile the translations
+
+%.mo: %.po | $(VENV)/locked
+	@$(VENV)/bin/pybabel -q compile -i $< -o $@ -l $(notdir $(patsubst %/LC_MESSAGES/messages.po,%,$<))
 
 words: $(VENV)/locked ## put new sentences into the Dutch catalogue, to be translated there
 	@$(VENV)/bin/pybabel -q extract -F babel.cfg -k lazy_gettext -k __ -k _l -k Check -k register --no-location --sort-output -o translations/messages.pot .
