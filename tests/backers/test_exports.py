@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from backers import exports, queries, services
 from core.db import db, transaction
 from core.postgres import conninfo
-from tests.factories import make_person, make_pledge, make_project, make_reward, scalar
+from tests.factories import analyze, make_person, make_pledge, make_project, make_reward, scalar
 
 # W-15: what a spreadsheet would take for a formula, alone, behind spaces and quotes, and in full width.
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\tx", "\rx", "\nx", "＝1+1", "＋1", "－1", "＠SUM",
@@ -191,16 +191,13 @@ def test_whoever_stops_listening_leaves_an_entry_without_an_end(app):
 def fill(project, n):
     """Many backers in few statements. The statistics between them matter: with a plan made for a handful of people, the
     check that a pledge's backer exists would read the whole table for each of them."""
-    import sqlalchemy as sa
-
-
     reward, mark = make_reward(project), f"m{project.slug[-6:]}"
     with transaction() as session:
         session.execute(sa.text("""
             INSERT INTO person (name, email, handle, fs_uniquifier, password)
             SELECT 'Backer ' || i, i || :p || '@example.org', :p || i, gen_random_uuid()::text, '*'
               FROM generate_series(1, :n) i"""), {"n": n, "p": mark})
-        session.execute(sa.text("ANALYZE person"))
+        analyze(session, "person")
         session.execute(sa.text("""
             INSERT INTO pledge (project_id, backer_id, reward_id, state, number, amount, currency, token, pledged_at)
             SELECT :project, id, :reward, 'pledged', row_number() OVER (), 2500, 'EUR', gen_random_uuid(), clock_now()

@@ -10,7 +10,7 @@ from core.db import db, transaction
 from core.errors import BadInput, NotFound
 from projects.models import ProjectState
 from sharing import queries, services, settings, tags, visits
-from tests.factories import csrf_token, make_member, make_person, make_project, sign_in
+from tests.factories import analyze, csrf_token, make_member, make_person, make_project, sign_in
 from tests.sharing.scenes import count, open_link
 
 
@@ -265,14 +265,14 @@ def test_of_twenty_thousand_tags_a_page_is_read_at_a_time(app, client, project, 
     with transaction() as session:
         session.execute(sa.text("INSERT INTO share_link (code, project_id) SELECT 'T' || n, :p FROM generate_series(1, 20000) n"),
                         {"p": project.id})
-        session.execute(sa.text("ANALYZE share_link"))  # else each key check below reads the whole table
+        analyze(session, "share_link")  # else each key check below reads the whole table
         session.execute(sa.text("""
             INSERT INTO share_tag (link_id, project_id, name, channel)
             SELECT id, project_id, 'Poster ' || code, 'Channel ' || (substr(code, 2)::int % 300) FROM share_link"""))
         session.execute(sa.text("""
             INSERT INTO link_tally (link_id, project_id, n, is_person, visits)
             SELECT id, project_id, n, false, n FROM share_link"""))
-        session.execute(sa.text("ANALYZE share_tag, link_tally"))
+        analyze(session, "share_tag", "link_tally")
     for question in ("", "?page=400", "?q=T1999", "?sort=visits", "?channel=Channel+7"):
         answer = client.get(f"/projects/{project.slug}/recruits/tags{question}")
         assert answer.status_code == 200
