@@ -23,7 +23,7 @@ catalogues: translations/nl/LC_MESSAGES/messages.mo ## compile the translations
 	@$(VENV)/bin/pybabel -q compile -i $< -o $@ -l $(notdir $(patsubst %/LC_MESSAGES/messages.po,%,$<))
 
 words: $(VENV)/locked ## put new sentences into the Dutch catalogue, to be translated there
-	@$(VENV)/bin/pybabel -q extract -F babel.cfg -k lazy_gettext -k __ -k _l -k Check -k register --no-location --sort-output -o translations/messages.pot .
+	@$(VENV)/bin/pybabel -q extract -F babel.cfg -k lazy_gettext -k __ -k _l -k Check -k register -k counted --no-location --sort-output -o translations/messages.pot .
 	@$(VENV)/bin/pybabel -q update -i translations/messages.pot -d translations --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date
 	@rm translations/messages.pot
 

@@ -134,7 +134,10 @@ def ask(statement: sa.TextClause, /, **values: Any) -> list[Any]:
         with db.session.begin_nested():
             return list(db.session.execute(statement, values))
     sql, engine = _driver_sql(statement), db.engine
-    borrowed = engine.raw_connection()
+    try:
+        borrowed = engine.raw_connection()
+    except psycopg.Error as error:
+        raise sa.exc.DBAPIError.instance(sql, values, error, psycopg.Error) from error
     connection: Any = borrowed.driver_connection
     try:
         connection.autocommit = True

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import sqlalchemy as sa
 from flask import Flask, Request, Response, g
 from flask.json.tag import TaggedJSONSerializer
@@ -94,7 +93,7 @@ class StoredSessions(SessionInterface):
             return StoredSession(None, None)
         try:
             rows = ask(_read, id=_hash(sid), idle=app.config["SESSION_IDLE"], absolute=app.config["SESSION_ABSOLUTE"])
-        except (SQLAlchemyError, psycopg.Error) as error:
+        except SQLAlchemyError as error:
             g.unread = error  # here Flask has no page for it yet; the request itself says so, before anything is done
             return StoredSession(None, None)
         if not rows:

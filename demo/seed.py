@@ -17,6 +17,7 @@ from flask_security.utils import hash_password
 from backing import totals
 from backing.changes import cancel_pledge
 from backing.collecting import run_collection
+from backing.consenting import consent_from
 from backing.placing import Choice, SoldOut, place_pledge
 from core import clock, media
 from core.db import db, transaction
@@ -154,7 +155,8 @@ def _back(plot: Plot, project: Project, people: list[Person], luck: random.Rando
         ref = luck.choice(codes[: max(3, len(codes) // 3)]) if codes and luck.random() < 0.36 else None
         try:
             placed = place_pledge(Choice(project_id, person.id, reward_id, bonus, uuid.uuid4(), ref,
-                                         "share" if ref else luck.choice(SOURCES)))
+                                         "share" if ref else luck.choice(SOURCES),
+                                         consent=consent_from(f"198.51.100.{number % 250}", "Firefox")))
         except SoldOut:
             continue
         _save_card(placed.pledge_id, project_id, person, project.currency, number)

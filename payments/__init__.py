@@ -25,6 +25,7 @@ from payments import (
     refund_checks,
     refunds,
     safety,
+    shortcut,
     steps,
     sweeping,
     transfers,
@@ -53,6 +54,7 @@ def init_app(app: Flask) -> None:
     project_closed.connect(accounts.follow_close)
     pages_asked.connect(_desk)
     payout_checks.init_app(app)
+    shortcut.init_app(app)
     pages_asked.connect(views_disputes.add_page)
     pages_asked.connect(views_worklist.add_page)
     health.ready_asked.connect(safety.tell_ready)

@@ -15,7 +15,7 @@ def check() -> None:
     """Prove the invariants of money, each with what was looked at; exit 1 and name the rows where one does not hold."""
     broken = 0
     for result in run_all():
-        click.echo(f"{'ok  ' if not result.rows else 'WRONG'} {result.name}{f': {result.figure}' if result.figure else ''}")
+        click.echo(f"{'ok  ' if not result.rows else 'WRONG'} {result.name} ({result.figure()})")
         for row in result.rows:
             broken += 1
             click.echo(f"      {tuple(str(value) for value in row)}", err=True)

@@ -8,7 +8,7 @@ def init_app(app: Flask) -> None:
     import core.platform
     import people.hooks
     import projects.hooks
-    from sharing import (  # noqa: F401 -- jobs and rules register themselves  # noqa: F401 -- they register themselves  # noqa: F401 -- the same  # noqa: F401  # noqa: F401
+    from sharing import (  # noqa: F401 -- jobs and rules register themselves
         checks,
         cli_review,
         cli_rounds,

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from core.db import db
-from payments.checks import Check, register
+from payments.checks import Check, counted, register
 from sharing import milestones
 
 _DAY = "CAST(coalesce(p.pledged_at, p.placed_at) AT TIME ZONE 'UTC' AS date)"
@@ -30,22 +30,26 @@ _TALLIED = f"""
 CHECKS = (
     Check("tree: every path leads from the root to who brought the pledge", """
         SELECT r.project_id, r.pledge_id FROM (SELECT DISTINCT project_id FROM recruit) p, true_paths(p.project_id) t
-          JOIN recruit r USING (pledge_id) WHERE r.path <> t.path"""),
+          JOIN recruit r USING (pledge_id) WHERE r.path <> t.path""",
+          counted("recruits", "recruit")),
     Check("tree: nobody stands above herself", """
         SELECT r.project_id, r.pledge_id FROM recruit r
           JOIN share_link l ON l.project_id = r.project_id AND l.person_id = r.backer_id
-         WHERE r.struck_at IS NULL AND l.n = ANY (r.path)"""),
+         WHERE r.struck_at IS NULL AND l.n = ANY (r.path)""",
+          counted("recruits", "recruit")),
     Check("tree: a recruit is of the person whose link it came by, and of the pledge's backer", """
         SELECT r.project_id, r.pledge_id FROM recruit r JOIN share_link l ON l.id = r.link_id
           JOIN pledge p ON p.id = r.pledge_id
          WHERE r.recruiter_id IS DISTINCT FROM l.person_id OR r.project_id <> l.project_id OR l.alias_of_id IS NOT NULL
             OR (r.backer_id, r.project_id) <> (p.backer_id, p.project_id)
-            OR (r.recruiter_id = r.backer_id AND r.struck_at IS NULL)"""),
+            OR (r.recruiter_id = r.backer_id AND r.struck_at IS NULL)""",
+          counted("recruits", "recruit")),
     Check("tallies: what was added is what is true, but for what waits", f"""
         SELECT n.project_id, n.pledge_id FROM ({_NOW}) n
          WHERE (n.tallied_state, CASE WHEN n.tallied_state IS NOT NULL THEN (n.tallied_path, n.tallied_amount) END)
                IS DISTINCT FROM (n.state, CASE WHEN n.state IS NOT NULL THEN (n.path, n.amount) END)
-           AND NOT EXISTS (SELECT FROM share_due d WHERE d.pledge_id = n.pledge_id)"""),  # noqa: S608 -- constants of ours
+           AND NOT EXISTS (SELECT FROM share_due d WHERE d.pledge_id = n.pledge_id)""",  # noqa: S608 -- constants of ours
+          counted("recruits", "recruit")),
     Check("tallies: every link's counters are the sum of what was added", f"""
         WITH {_TALLIED},
         direct AS (SELECT of_link AS link_id, {_SUMS} FROM steps WHERE is_direct GROUP BY 1),
@@ -59,13 +63,15 @@ CHECKS = (
             <> (coalesce(d.recruits, 0), coalesce(d.pledged, 0), coalesce(d.collected, 0), coalesce(d.dropped, 0),
                 coalesce(d.refunded, 0), coalesce(f.recruits, 0), coalesce(f.pledged, 0), coalesce(f.collected, 0),
                 coalesce(v.visits, 0))
-            OR (t.n, t.is_person, t.project_id) <> (l.n, l.person_id IS NOT NULL, l.project_id)"""),  # noqa: S608 -- constants of ours
+            OR (t.n, t.is_person, t.project_id) <> (l.n, l.person_id IS NOT NULL, l.project_id)""",  # noqa: S608 -- constants of ours
+          counted("links", "link_tally")),
     Check("tallies: every week is the sum of what was added", f"""
         WITH {_TALLIED},
         weeks AS (SELECT project_id, CAST(date_trunc('week', day) AS date) AS week, of_link AS link_id, count(*) AS recruits,
                          sum(amount) AS amount FROM steps WHERE is_direct AND state IN ('pledged', 'collected') GROUP BY 1, 2, 3)
         SELECT project_id, week, link_id FROM week_tally t FULL JOIN weeks w USING (project_id, week, link_id)
-         WHERE (coalesce(t.recruits, 0), coalesce(t.amount, 0)) <> (coalesce(w.recruits, 0), coalesce(w.amount, 0))"""),  # noqa: S608 -- constants of ours
+         WHERE (coalesce(t.recruits, 0), coalesce(t.amount, 0)) <> (coalesce(w.recruits, 0), coalesce(w.amount, 0))""",  # noqa: S608 -- constants of ours
+          counted("weeks of links", "week_tally")),
     Check("tallies: every day and generation is the sum of what was added", f"""
         WITH {_TALLIED},
         days AS (SELECT project_id, day, cardinality(path) - CASE WHEN is_person THEN 0 ELSE 1 END AS generation, {_SUMS}
@@ -77,7 +83,8 @@ CHECKS = (
          WHERE (coalesce(t.recruits, 0), coalesce(t.pledged, 0), coalesce(t.collected, 0), coalesce(t.dropped, 0),
                 coalesce(t.refunded, 0), coalesce(t.visits, 0))
             <> (coalesce(d.recruits, 0), coalesce(d.pledged, 0), coalesce(d.collected, 0), coalesce(d.dropped, 0),
-                coalesce(d.refunded, 0), coalesce(v.visits, 0))"""),  # noqa: S608 -- constants of ours
+                coalesce(d.refunded, 0), coalesce(v.visits, 0))""",  # noqa: S608 -- constants of ours
+          counted("days of generations", "day_tally")),
     *milestones.CHECKS,
 )
 
@@ -85,7 +92,7 @@ CHECKS = (
 def register_checks() -> None:
     """To `flask payments check` and the nightly run, beside those of money: milestones are given by these counters."""
     for law in CHECKS:
-        register(law.name, law.sql)
+        register(law.name, law.sql, law.figure)
 
 
 def broken(project: object = None) -> dict[str, int]:

@@ -16,20 +16,46 @@ from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
 
 from core import clock
-from core.db import ask, transaction
+from core.db import transaction
+from core.later import Later
 from sharing.visits import day_hash
 
 KEPT_DAYS = 365  # of the cookie, and of a person's device after its last use
 MOST = 8  # people that one cookie remembers to have noted today: a household, or a library's desk
 
-# One statement a day for a person and browser; nobody waits for a disk, since a lost note is made again the next day.
+# Nobody waits for a disk. An account may be merged into another by then, or just now: the lock waits for that.
 _NOTE = sa.text("""
     WITH fast AS (SELECT set_config('synchronous_commit', 'off', true)),
+         here AS (SELECT id, coalesce(merged_into_id, id) AS person_id FROM person, fast
+                   WHERE id = ANY(CAST(:people AS uuid[])) ORDER BY id FOR KEY SHARE OF person),
+         used AS (SELECT DISTINCT h.person_id, u.device, u.network, u.day
+                    FROM unnest(CAST(:people AS uuid[]), CAST(:devices AS bytea[]), CAST(:networks AS bytea[]),
+                                CAST(:days AS date[])) AS u(id, device, network, day) JOIN here h USING (id)),
          net AS (INSERT INTO person_network (person_id, day, network)
-                 SELECT :person, CAST(clock_now() AS date), :network FROM fast ON CONFLICT DO NOTHING)
+                 SELECT DISTINCT person_id, day, network FROM used ON CONFLICT DO NOTHING)
     INSERT INTO person_device AS d (person_id, device, first_day, last_day)
-    SELECT :person, :device, CAST(clock_now() AS date), CAST(clock_now() AS date) FROM fast
-    ON CONFLICT (person_id, device) DO UPDATE SET last_day = excluded.last_day WHERE d.last_day < excluded.last_day""")
+    SELECT person_id, device, min(day), max(day) FROM used GROUP BY person_id, device
+    ON CONFLICT (person_id, device) DO UPDATE SET last_day = excluded.last_day WHERE d.last_day < excluded.last_day
+    RETURNING 1""")
+
+
+@dataclass(frozen=True)
+class Use:
+    """Somebody used a browser on a day; waits to be written."""
+
+    person_id: UUID
+    device: bytes
+    network: bytes
+    day: date
+
+
+def _write(connection: sa.Connection, uses: list[Use]) -> int:
+    return len(connection.execute(_NOTE, {
+        "people": [u.person_id for u in uses], "devices": [u.device for u in uses],
+        "networks": [u.network for u in uses], "days": [u.day for u in uses]}).all())
+
+
+_later = Later("devices", _write)
 
 
 @dataclass(frozen=True)
@@ -64,14 +90,17 @@ def write(browser: Browser) -> str:
 
 
 def note(text: str | None, person_id: UUID, network: str) -> str | None:
-    """Remember that this person uses this browser today; returns the cookie to set, None if it stands as it is."""
+    """Remember that this person uses this browser today; returns the cookie to set, None if it stands as it is.
+
+    It is written once a day for a person and browser, a moment later and with others: nobody waits for it.
+    """
     today, known = clock.now().date(), read(text)
     browser = known or Browser(secrets.token_bytes(16))
     tag = hashlib.sha256(browser.name + person_id.bytes).hexdigest()[:8]
     noted = browser.noted if browser.day == today else ()
     if tag in noted:
         return None
-    ask(_NOTE, person=person_id, device=browser.device, network=day_hash(b"network", network.encode()))
+    _later.add(Use(person_id, browser.device, day_hash(b"network", network.encode()), today))
     return write(Browser(browser.name, today, (*noted, tag)))
 
 

@@ -15,7 +15,7 @@ from backing.models import STANDING
 from core.db import fetch_all
 from core.i18n import locale_name
 from core.media import picture_url
-from payments.checks import Check
+from payments.checks import Check, counted
 from sharing.models_milestones import GrantState
 
 S = GrantState
@@ -275,11 +275,13 @@ CHECKS = (
     Check("milestones: what is claimed of a milestone's reward is what is kept or earned", """
         SELECT r.project_id, r.id FROM reward r LEFT JOIN milestone m ON m.reward_id = r.id
           LEFT JOIN milestone_grant g ON g.milestone_id = m.id AND g.state IN ('pending', 'earned')
-         WHERE r.kind = 'milestone' GROUP BY r.id HAVING r.claimed <> count(g.id)"""),
+         WHERE r.kind = 'milestone' GROUP BY r.id HAVING r.claimed <> count(g.id)""",
+          counted("milestones", "milestone")),
     Check("milestones: every grant's state is where its history ends", """
         SELECT g.project_id, g.id FROM milestone_grant g LEFT JOIN LATERAL (
                SELECT to_state FROM milestone_grant_move v WHERE v.grant_id = g.id ORDER BY v.id DESC LIMIT 1) last ON true
-         WHERE last.to_state IS DISTINCT FROM g.state"""),
+         WHERE last.to_state IS DISTINCT FROM g.state""",
+          counted("given milestones", "milestone_grant")),
     Check("milestones: nothing is kept or earned without so many friends who count, unless it is about to be looked at", f"""
         SELECT g.project_id, g.id FROM milestone_grant g JOIN milestone m ON m.id = g.milestone_id
          WHERE g.state IN ('pending', 'earned') AND m.friends > (
@@ -287,7 +289,8 @@ CHECKS = (
                 WHERE r.link_id = g.link_id AND r.struck_at IS NULL
                   AND (p.state = 'collected' OR g.state = 'pending' AND p.state IN ({_STANDING})))
            AND NOT EXISTS (SELECT 1 FROM milestone_due d WHERE d.link_id = g.link_id)
-           AND NOT EXISTS (SELECT 1 FROM share_due d JOIN recruit r USING (pledge_id) WHERE r.link_id = g.link_id)"""),  # noqa: S608
+           AND NOT EXISTS (SELECT 1 FROM share_due d JOIN recruit r USING (pledge_id) WHERE r.link_id = g.link_id)""",  # noqa: S608
+          counted("given milestones", "milestone_grant WHERE state IN ('pending', 'earned')")),
     Check("milestones: nobody who may have one waits while one is left", f"""
         SELECT g.project_id, g.id FROM milestone_grant g JOIN milestone m ON m.id = g.milestone_id
           JOIN reward r ON r.id = m.reward_id JOIN share_link l ON l.id = g.link_id
@@ -295,7 +298,8 @@ CHECKS = (
            AND EXISTS (SELECT 1 FROM pledge b WHERE b.project_id = g.project_id AND b.backer_id = l.person_id
                           AND b.state IN ({_STANDING})
                           AND NOT EXISTS (SELECT 1 FROM dispute d WHERE d.payment_id = b.payment_id AND d.is_withdrawn))
-           AND NOT EXISTS (SELECT 1 FROM milestone_due)"""),  # noqa: S608
+           AND NOT EXISTS (SELECT 1 FROM milestone_due)""",  # noqa: S608
+          counted("waiting", "milestone_grant WHERE state = 'waiting'")),
 )
 
 

@@ -6,18 +6,16 @@ which does the same and more.
 """
 
 import re
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.http import parse_cookie
-from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.sansio.utils import host_is_trusted
 
 from core import clock
+from core.front import Door, Environ, Start
 from core.web import network_of
 from sharing import cookie, queries, visits
 
@@ -38,27 +36,18 @@ class _Headings:
         return found
 
 
-class ShortLinks:
-    """WSGI in front of everything."""
+class ShortLinks(Door):
+    """See above."""
 
     def __init__(self, app: Flask):
-        self.app = app
-        self.inner: Callable[..., Iterable[bytes]] = app.wsgi_app
+        super().__init__(app)
         self.session_cookie = app.config["SESSION_COOKIE_NAME"] + "="
         self.share_cookie = app.config["SHARE_COOKIE_NAME"]
-        self.trusted = app.config["TRUSTED_HOSTS"]
-        self.hosts: set[str] = set()  # known to be ours
-        hops = app.config["PROXY_HOPS"]
-        # The same fix as the app's: applied twice, it says the same.
-        self.quick: Callable[..., Iterable[bytes]] = ProxyFix(self.follow, x_for=hops, x_proto=hops, x_host=hops) \
-            if hops else self.follow
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"].startswith("/s/") and environ["REQUEST_METHOD"] == "GET":
-            return self.quick(environ, start_response)
-        return self.inner(environ, start_response)
+    def takes(self, environ: Environ) -> bool:
+        return bool(environ["PATH_INFO"].startswith("/s/") and environ["REQUEST_METHOD"] == "GET")
 
-    def follow(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
         path = _PATH.fullmatch(environ["PATH_INFO"])
         jar, headings = environ.get("HTTP_COOKIE", ""), _Headings(environ)
         agent = environ.get("HTTP_USER_AGENT", "")
@@ -72,7 +61,7 @@ class ShortLinks:
                 found = None
             if found is None:
                 return self.inner(environ, start_response)
-            headers = self.headers(f"/projects/{found.slug}")
+            headers = [("Location", f"/projects/{found.slug}"), ("Vary", "Cookie"), *self.headers(_BODY)]
             if cookie.is_declined(headings):  # nothing is kept: the code in the address is all
                 headers[0] = ("Location", f"/projects/{found.slug}?via={found.code}")
             else:
@@ -86,19 +75,6 @@ class ShortLinks:
                 headers.append(("Set-Cookie", cookie.line(memory)))
         start_response("303 SEE OTHER", headers)
         return [_BODY]
-
-    def headers(self, location: str) -> list[tuple[str, str]]:
-        return [("Location", location), ("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(_BODY))),
-                ("Vary", "Cookie"), *self.app.extensions["standing_headers"].items(), ("X-Request-Id", uuid.uuid4().hex[:16])]
-
-    def is_ours(self, host: str) -> bool:
-        if host in self.hosts:
-            return True
-        if not host or (self.trusted and not host_is_trusted(host, self.trusted)):
-            return False
-        if len(self.hosts) < 100:
-            self.hosts.add(host)
-        return True
 
 
 def init_app(app: Flask) -> None:

@@ -7,7 +7,7 @@ from flask import Response, flash, g, redirect, render_template, request, url_fo
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from core import pages
+from core import clock, pages
 from core.db import db
 from core.errors import BadInput, NotFound, Refusal
 from core.policy import allow
@@ -65,7 +65,8 @@ def _public(project: Project, found: AmbassadorRound | None, refused: str = "", 
                     "is_juror": found.state is R.VOTING and rounds.is_juror(found, me), "form": WordForm(
                         meta={"csrf": me.is_authenticated})}
         if found.state is R.VOTING and found.has_vote:
-            seed = str(me.id) if me.is_authenticated else str(found.id)
+            # Whoever is not signed in sees the same page as all others, so there the order changes with the hour.
+            seed = str(me.id) if me.is_authenticated else f"{found.id}:{clock.now():%Y-%m-%d %H}"
             context |= {"candidates": voting.candidates(found, seed),
                         "chosen": voting.votes_by(found, me) if chosen is None else chosen}
         if found.state in (R.RUNNING, R.ENDED):

@@ -4,15 +4,12 @@ A visitor is a hash of link, network and browser under the day's random salt. Th
 the last way back from a hash to an address; no address is ever stored.
 """
 
-import atexit
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import threading
-import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -20,11 +17,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
-from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import clock
 from core.db import db, transaction
+from core.later import Later
 from sharing.cookie import Headings
 from sharing.queries import Found
 
@@ -49,7 +46,7 @@ _COUNT = sa.text("""
 _SALT = sa.text("INSERT INTO visit_salt (day, salt) VALUES (:day, :salt) ON CONFLICT DO NOTHING")
 _READ_SALT = sa.text("SELECT salt FROM visit_salt WHERE day = :day")
 
-_lock, _flushing = threading.Lock(), threading.Lock()
+_lock = threading.Lock()
 _seen: OrderedDict[tuple[UUID, bytes, int], None] = OrderedDict()
 _salt: tuple[date, bytes] | None = None
 _bursts: dict[str, int] = {}
@@ -92,8 +89,7 @@ def note_visit(link: Found, address: str, user_agent: str, headers: Headings) ->
         _seen[visit] = None
         while len(_seen) > REMEMBERED:
             _seen.popitem(last=False)
-        _waiting.append(Visit(link.link_id, link.project_id, visit[1], datetime.fromtimestamp(half_hour * 1800, UTC), at))
-    _begin_writing()
+    _later.add(Visit(link.link_id, link.project_id, visit[1], datetime.fromtimestamp(half_hour * 1800, UTC), at))
     return True
 
 
@@ -108,62 +104,15 @@ class Visit:
     at: datetime
 
 
-_waiting: deque[Visit] = deque(maxlen=50_000)  # if the database is away for long, the oldest counts are lost
-_writer: tuple[int, threading.Thread] | None = None  # of the process that it was begun in
-PAUSE = 0.2  # seconds in which visits gather
-MOST_AT_ONCE = 5_000
+def _write(connection: sa.Connection, batch: list[Visit]) -> int:
+    return len(connection.execute(_COUNT, {
+        "links": [v.link_id for v in batch], "projects": [v.project_id for v in batch],
+        "visitors": [v.visitor for v in batch], "half_hours": [v.half_hour for v in batch],
+        "times": [v.at for v in batch]}).all())
 
 
-def _begin_writing() -> None:
-    """One thread per process, begun with its first visit: a server may fork after it has loaded us."""
-    global _writer
-    if _writer and _writer[0] == os.getpid() and _writer[1].is_alive():
-        return
-    with _lock:
-        if _writer and _writer[0] == os.getpid() and _writer[1].is_alive():
-            return
-        app = current_app._get_current_object()  # type: ignore[attr-defined]
-        if not _writer or _writer[0] != os.getpid():
-            atexit.register(_last_flush, app, os.getpid())
-        _writer = (os.getpid(), threading.Thread(target=_write_on, args=(app,), name="visits", daemon=True))
-        _writer[1].start()
-
-
-def _write_on(app: Flask) -> None:
-    """Until nothing has come for a while; the next visit begins another one."""
-    idle = 0
-    while idle < 50:
-        time.sleep(PAUSE)
-        with app.app_context():
-            idle = 0 if flush() else idle + 1
-
-
-def _last_flush(app: Flask, pid: int) -> None:
-    if pid == os.getpid() and _waiting:
-        with app.app_context():
-            flush()
-
-
-def flush() -> int:
-    """Write what waits; returns how many were new to the database. What cannot be written is lost."""
-    written = 0
-    with _flushing:  # whoever asks for it finds everything written that came before
-        while _waiting:
-            with _lock:
-                batch = [_waiting.popleft() for _ in range(min(len(_waiting), MOST_AT_ONCE))]
-            try:
-                with _connect() as connection:
-                    written += len(connection.execute(_COUNT, {
-                        "links": [v.link_id for v in batch], "projects": [v.project_id for v in batch],
-                        "visitors": [v.visitor for v in batch], "half_hours": [v.half_hour for v in batch],
-                        "times": [v.at for v in batch]}).all())
-            except SQLAlchemyError as error:
-                log.info("visits not counted", count=len(batch), reason=type(error).__name__)
-    return written
-
-
-def _connect() -> sa.Connection:
-    return db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+_later = Later("visits", _write)
+flush = _later.flush
 
 
 def _visitor(link_id: UUID, address: str, user_agent: str) -> bytes:
@@ -180,7 +129,7 @@ def _salt_of_today() -> bytes:
     global _salt
     today = clock.now().date()
     if _salt is None or _salt[0] != today:
-        with _connect() as connection:
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             salt = connection.scalar(_READ_SALT, {"day": today})
             if salt is None:
                 connection.execute(_SALT, {"day": today, "salt": secrets.token_bytes(32)})
@@ -204,11 +153,11 @@ def _too_fast(address: str) -> bool:
 def forget_here() -> None:
     """Drop what this process remembers."""
     global _salt
-    with _flushing, _lock:
+    _later.forget()
+    with _lock:
         _salt = None
         _seen.clear()
         _bursts.clear()
-        _waiting.clear()
 
 
 def forget_salts() -> int:

@@ -112,13 +112,15 @@ def session_app(base_env: dict[str, str], sandbox: Any) -> Any:
 @pytest.fixture
 def app(session_app: Any, clean: None) -> Iterator[Any]:
     """The application on an empty database, inside an app context."""
+    from core import later
     from core.db import db
     from sharing import visits
 
     session_app.extensions.pop("stripe_breaker", None)
     with session_app.app_context():
         yield session_app
-        visits.forget_here()  # nothing of this test is written into the next one's database
+        visits.forget_here()
+        later.forget_all()  # nothing of this test is written into the next one's database
         db.session.rollback()
         db.session.remove()
 

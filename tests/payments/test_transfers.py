@@ -219,4 +219,4 @@ def test_the_command_pays_out_and_says_what_waits(app, stripe, flask):
     assert "transferred" in flask("payments", "statement", slug).stdout
     assert "together" in flask("payments", "books").stdout
     checked = flask("payments", "check").stdout
-    assert "1 arrived" in checked and "WRONG" not in checked
+    assert "at its amount (transfers: 1)" in checked and "WRONG" not in checked

@@ -7,11 +7,10 @@ import sqlalchemy as sa
 
 from backing.hooks import pledge_confirmed
 from backing.models import Pledge, PledgeState
-from core import clock
+from core import clock, later
 from core.db import db, transaction
 from people.models import Person
 from projects.models import Project
-from sharing import visits
 from tests.factories import make_person
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -41,6 +40,5 @@ def open_link(client: Any, code: str, *, agent: str = FIREFOX, **headers: str) -
 
 
 def count(table: str) -> int:
-    if table in ("share_visit", "visit_salt"):
-        visits.flush()
+    later.flush_all()
     return db.session.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()

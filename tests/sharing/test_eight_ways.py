@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backing.hooks import addresses_asked
+from core import later
 from core.db import db
 from sharing import judging, reviewing, services, tallies, visits
 from tests.factories import csrf_token, make_person, make_project, scalar, sign_in
@@ -58,6 +59,7 @@ class World:
         pledge, session = db.session.execute(db.text(
             "SELECT subject_id, session_id FROM card_setup ORDER BY created_at DESC LIMIT 1")).one()
         db.session.rollback()
+        later.flush_all()  # the time that typing a card takes
         self.stripe.post(f"checkout/{session}/complete", number=card)
         assert browser.get(f"/pledges/{pledge}/card/return?session_id={session}").status_code == 303
         assert scalar("SELECT state FROM pledge WHERE id = :p", p=pledge) == "pledged"

@@ -1,9 +1,14 @@
 """Two accounts of one person become one, with all that they shared."""
 
+import threading
+import time
+
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from backing.models import PledgeState
+from core import later
 from core.db import db, transaction
 from core.errors import Refusal
 from people import services as people
@@ -132,6 +137,7 @@ def test_browsers_and_flags_of_the_closed_account_are_known_of_the_one_that_stay
     links = [services.link_of(person, project).id for person in (noor, twin)]
     text = devices.note(None, twin.id, "192.0.2.1")
     devices.note(text, noor.id, "192.0.2.1")
+    later.flush_all()
     with transaction() as session:
         for link in links:
             flags.open_flag(project_id=project.id, link_id=link, rule="burst", severity="low", pledges=[], subject=str(link))
@@ -142,6 +148,30 @@ def test_browsers_and_flags_of_the_closed_account_are_known_of_the_one_that_stay
     assert scalar("SELECT count(*) FROM person_device WHERE person_id = :p", p=noor.id) == 1
     assert scalar("SELECT count(*) FROM person_device WHERE person_id = :p", p=twin.id) == 0
     assert scalar("SELECT count(*) FROM person_network WHERE person_id = :p", p=twin.id) == 0
+
+
+def test_a_browser_that_is_noted_while_the_accounts_are_merged_is_known_of_the_one_that_stays(app, database_url):
+    noor, twin = make_person(), make_person()
+    devices.note(None, twin.id, "192.0.2.1")
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT FROM person WHERE id = %s FOR UPDATE", [twin.id])
+        db.session.rollback()
+
+        def write():
+            with app.app_context():
+                later.flush_all()
+
+        writing = threading.Thread(target=write)
+        writing.start()
+        for _ in range(500):
+            if other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                break
+            time.sleep(0.01)
+        other.execute("UPDATE person SET merged_into_id = %s WHERE id = %s", [noor.id, twin.id])
+    writing.join(30)
+    assert db.session.scalars(sa.text("SELECT person_id FROM person_device UNION ALL SELECT person_id FROM person_network")
+                              ).all() == [noor.id] * 2
+
 
 
 def test_one_person_has_one_application_one_vote_and_one_mark(app):
