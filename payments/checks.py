@@ -46,7 +46,7 @@ def total(amount: str, rows: str) -> str:
 CHECKS: list[Check] = [
     Check("every ledger transaction sums to zero",
           "SELECT transaction_id FROM ledger_entry GROUP BY transaction_id, currency HAVING sum(amount) <> 0",
-          f"{counted('transactions', 'ledger_transaction')} UNION ALL {counted('entries', 'ledger_entry')}"),
+          counted("transactions", "ledger_transaction") + " UNION ALL " + counted("entries", "ledger_entry")),
     Check("each currency of the whole ledger sums to zero",
           "SELECT currency FROM ledger_entry GROUP BY currency HAVING sum(amount) <> 0",
           total("amount", "ledger_entry")),
@@ -74,7 +74,7 @@ CHECKS: list[Check] = [
                             JOIN ledger_entry e ON e.transaction_id = t.id AND e.account = 'disputes_held'
                            GROUP BY 1) l ON l.subject_id = p.subject_id
               WHERE coalesce(d.amount, 0) <> coalesce(l.amount, 0)""",
-          f"{counted('disputes', 'dispute')} UNION ALL ({total('held', 'dispute WHERE held > 0')})"),
+          counted("disputes", "dispute") + f" UNION ALL ({total('held', 'dispute WHERE held > 0')})"),
     Check("a lost dispute is booked as a loss once, and no other is",
           """SELECT d.id FROM dispute d LEFT JOIN (
                     SELECT t.external_id, -sum(e.amount) AS amount FROM ledger_transaction t

@@ -21,7 +21,7 @@ from tests.factories import csrf_token, make_person, make_project, scalar
 
 ROOT = Path(__file__).parent.parent.parent
 PO = ROOT / "translations" / "nl" / "LC_MESSAGES" / "messages.po"
-LAZY = ("lazy_gettext", "__", "_l", "Check", "register")  # as in the Makefile
+LAZY = ("lazy_gettext", "__", "_l", "Check", "register", "counted")  # as in the Makefile
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|\{\w+\}")
 
 
