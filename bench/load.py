@@ -1,7 +1,6 @@
 """A load generator: a few keep-alive connections, one request in flight on each, in a process of its own.
 
-`python -m bench.load` takes a pickled `Job` on stdin and answers JSON. What an answer calls time spent elsewhere
-(`Server-Timing: stripe;dur=…`, milliseconds) is subtracted from its latency.
+`python -m bench.load` takes a pickled `Job` on stdin and answers JSON.
 """
 
 import json
@@ -22,7 +21,6 @@ ROOT = Path(__file__).parent.parent
 PATIENCE = 120  # seconds; a worker of a busy machine takes long to start
 RENEW = 64  # requests per connection, so that no worker keeps all of them
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
-_ELSEWHERE = re.compile(rb"\r\nserver-timing: *stripe;dur=([0-9.]+)", re.I)
 
 
 @dataclass
@@ -80,7 +78,6 @@ def run(job: Job) -> dict[str, Any]:
     selector = selectors.DefaultSelector()
     latencies: list[float] = []
     codes: dict[int, int] = {}
-    elsewhere = 0.0
     waiting = iter(job.requests)
     sent = 0
 
@@ -113,9 +110,7 @@ def run(job: Job) -> dict[str, Any]:
             now = time.perf_counter()
             code = int(answered[9:12] or 0)
             codes[code] = codes.get(code, 0) + 1
-            other = float(found[1]) if (found := _ELSEWHERE.search(answered)) else 0.0
-            elsewhere += other
-            latencies.append((now - client.began) * 1000 - other)
+            latencies.append((now - client.began) * 1000)
             if not answered or b"onnection: close" in answered:
                 client.close(selector)
             request = next_request() if now < end else None
@@ -126,8 +121,7 @@ def run(job: Job) -> dict[str, Any]:
     took = time.perf_counter() - start
     latencies.sort()
     return {"done": len(latencies), "sent": sent, "seconds": took, "codes": codes, "p50": percentile(latencies, 0.5),
-            "p99": percentile(latencies, 0.99), "elsewhere": elsewhere / max(1, len(latencies)),
-            "mean": sum(latencies) / max(1, len(latencies))}
+            "p99": percentile(latencies, 0.99)}
 
 
 def fire(job: Job) -> dict[str, Any]:

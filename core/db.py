@@ -178,9 +178,14 @@ def _driver_sql(statement: sa.TextClause) -> str:
     return str(statement.compile(dialect=dialect.dialect()))
 
 
-def known_as(model: type[Any], row: Any) -> Any:
+def known_as(model: Any, row: Any) -> Any:
     """The session's object of a row that a statement of ours has read whole: as if the session had loaded it."""
-    return known_by(model, {column.key: getattr(row, column.key) for column in class_mapper(model).column_attrs})
+    return known_by(model, {key: getattr(row, key) for key in _columns(model)})
+
+
+@cache
+def _columns(model: Any) -> tuple[str, ...]:
+    return tuple(column.key for column in class_mapper(model).column_attrs)
 
 
 def known_by(model: type[Any], values: dict[str, Any]) -> Any:

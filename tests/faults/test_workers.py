@@ -15,6 +15,7 @@ from core.db import db, transaction
 from core.jobs import drain
 from payments import charging
 from projects import closing
+from tests.backing.runs import make_run
 from tests.conftest import ROOT
 from tests.factories import back, check_money, make_person, make_project, scalar
 from tests.races import age_leases, crashed
@@ -25,11 +26,11 @@ def worker(stripe, base_env):
     """`worker()` starts `flask jobs work` in a process of its own, and waits until it is at work."""
     started = []
 
-    def start(*options):
+    def start(*options, **more):
         db.session.rollback()
         process = subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", "app", "jobs", "work", *options], cwd=ROOT,
-            env={**os.environ, **base_env, "STRIPE_API_BASE": stripe.url, "COLLECT_CONCURRENCY": "2"},
+            env={**os.environ, **base_env, "STRIPE_API_BASE": stripe.url, "COLLECT_CONCURRENCY": "2", **more},
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         started.append(process)
         assert b"ready" in process.stdout.readline()
@@ -194,3 +195,25 @@ def test_nothing_rests_on_the_queue_each_job_may_be_there_ten_times(app, stripe)
             jobs.defer("backing:run_collection", project_id=str(project_id))
     finish(app)
     judge(stripe, 4)
+
+
+if os.environ.get("FAULTS") == "all":
+    def test_two_thousand_charges_by_four_workers_keep_to_the_rate_they_share(app, stripe, worker):
+        """S-12: 15 a second in each of two endpoints, of the 25 that Stripe's test mode allows."""
+        n, rate = 2_000, 15
+        project = make_run(stripe, n)
+        stripe.post("rate", per_endpoint=25)
+        with transaction():
+            for _ in range(4):  # one for each worker; doubles do no harm
+                jobs.defer("backing:run_collection", project_id=str(project.id))
+        db.session.rollback()
+        began = time.monotonic()
+        for _ in range(4):
+            worker(STRIPE_RATE=str(rate))
+        eventually(lambda: scalar("SELECT count(*) FROM pledge WHERE state = 'collected'") == n, 600)
+        took, refused = time.monotonic() - began, stripe.get("counts")["rate_limited"]
+        print(f"{n} charges in {took:.0f} s; {refused} of {2 * n} requests were refused")
+        assert refused <= 2 * n / 1_000 and took > 0.95 * n / rate
+        assert stripe.get("counts")["max_in_flight_per_object"] == 1  # S-13
+        finish(app)
+        judge(stripe, n)
