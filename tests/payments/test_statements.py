@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from core.db import db, transaction
-from payments import owing, refunds, statements
+from payments import checks, owing, refunds, statements
 from projects.models import MemberRole, Project
 from tests.factories import check_money, make_member, make_person, scalar, sign_in
 from tests.payments.payouts import collected, empty_account, go, work
@@ -131,7 +131,7 @@ def test_the_books_balance_and_show_every_law_with_its_figure(app, stripe):
     collected(app, stripe, 10_000, 5_000, days=14)
     work(app)
     page = sign_in(app.test_client(), make_person(is_staff=True)).get("/platform/books").get_data(as_text=True)
-    assert "The books are right." in page and "2 arrived" in page and "EUR 0" in page
+    assert "The books are right." in page and "transfers: 2" in page and "€0.00" in page
     sums = {}
     for row in statements.trial_balance():
         sums[row.currency] = sums.get(row.currency, 0) + row.balance
@@ -146,7 +146,15 @@ def test_a_law_that_is_broken_is_seen_on_the_page(app, stripe, database_url):
         connection.execute("SET session_replication_role = replica")
         connection.execute("UPDATE ledger_entry SET amount = amount + 1 WHERE what = 'charge' AND amount > 0")
     page = sign_in(app.test_client(), make_person(is_staff=True)).get("/platform/books").get_data(as_text=True)
-    assert "things in the books are wrong." in page and "EUR 1" in page
+    assert "things in the books are wrong." in page and "€0.01" in page
+
+
+def test_what_each_law_looked_at_is_said_in_the_readers_language(app, stripe):
+    collected(app, stripe, 10_000)
+    client = sign_in(app.test_client(), make_person(is_staff=True, locale="nl"))
+    page = client.get("/platform/books?lang=nl", follow_redirects=True).get_data(as_text=True)
+    assert "betalingen: 1" in page and "boekingen: 1, regels: " in page and "€ 100,00" in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert all(result.looked_at or result.figure() == "nothing" for result in checks.run_all())
 
 
 def test_the_files_hold_every_movement_no_cell_is_a_formula_and_each_file_is_logged(app, stripe):

@@ -35,12 +35,12 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Four groups, so that the waiting of one story is the working time of another; each worker has its own world.
+    """Three groups, so that the waiting of one story is the working time of another; each worker has its own world.
     They begin first: what is long and begins last is waited for by everything."""
     stories = [item for item in items if Path(__file__).parent in item.path.parents]
     items.sort(key=lambda item: (Path(__file__).parent not in item.path.parents, "faults" not in item.path.parts))
-    for n, item in enumerate(stories):
-        group = {"test_whole_life.py": n % 2, "test_sharing.py": "sharing"}.get(item.path.name, "pages")
+    for item in stories:
+        group = {"test_whole_life.py": "life", "test_sharing.py": "sharing"}.get(item.path.name, "pages")
         item.add_marker(pytest.mark.xdist_group(f"stories-{group}"))
 
 

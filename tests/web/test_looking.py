@@ -16,30 +16,27 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("role", ["anonymous", "backer_a", "creator", "staff"])
-def test_no_page_needs_to_write(app: Any, stripe: Any, database_url: str, base_env: dict[str, str], role: str) -> None:
+def test_no_page_needs_to_write(app: Any, stripe: Any, database_url: str, base_env: dict[str, str]) -> None:
     from app import create_app
     from core.db import db
 
     scene = make_scene(stripe)
-    cookie = scene.browser(app, role).get_cookie("session")
+    cookies = [scene.browser(app, role).get_cookie("session") for role in ("anonymous", "backer_a", "creator", "staff")]
     with psycopg.connect(database_url, autocommit=True) as connection:
         name = f'"{connection.info.dbname}"'
         connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     frozen = create_app(base_env | {"STRIPE_API_BASE": stripe.url})
     frozen.test_client_class = app.test_client_class
     try:
-        client = frozen.test_client()
-        if cookie:
-            client.set_cookie("session", cookie.value, domain="localhost")
-        asked, redirected = 0, 0
-        for method, rule in routes(frozen):
-            for _about, address in scene.addresses(rule) if method == "GET" else []:
-                answer = client.get(address)  # a write raises: bugs propagate in tests
-                assert answer.status_code < 500, address
-                asked += 1
-                redirected += answer.status_code in (302, 303)
-        assert asked > 60
+        for cookie in cookies:
+            client, asked = frozen.test_client(), 0
+            if cookie:
+                client.set_cookie("session", cookie.value, domain="localhost")
+            for method, rule in routes(frozen):
+                for _about, address in scene.addresses(rule) if method == "GET" else []:
+                    assert client.get(address).status_code < 500, address  # a write raises: bugs propagate in tests
+                    asked += 1
+            assert asked > 60
         with frozen.app_context(), pytest.raises(Exception, match="read-only"):
             db.session.execute(db.text("INSERT INTO page_version (topic) VALUES ('proof')"))
     finally:
