@@ -75,10 +75,11 @@ class Ground:
         return create_app(self.env())
 
     def serve(self, target: str, **more: str) -> int:
-        """gunicorn as in the Procfile, with another app; its port once it answers."""
+        """gunicorn as in the Procfile, with another app; its port once it answers. Each process loads it by itself: the
+        limits open their pools as they are made, and a pool does not survive a fork."""
         port = testing.free_port()
         line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("web:"))
-        command = "exec " + line.removeprefix("web:").strip().replace('"app:create_app()"', f'"{target}"')
+        command = "exec " + line.removeprefix("web:").strip().replace('--preload "app:create_app()"', f'"{target}"')
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         with open(self.folder / "gunicorn.log", "ab") as log:
             self.processes.append(subprocess.Popen(
