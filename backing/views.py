@@ -113,8 +113,10 @@ def _form_page(project: Project, form: PledgeForm, mine: Pledge | None = None) -
 
 
 def _summary(form: PledgeForm, project: Project) -> dict[str, Any]:
-    """The lines as chosen so far; on the first look from the preset choice."""
+    """The lines as chosen so far; on the first look from the preset choice. What somebody else got is no choice."""
     chosen = form.chosen or next((o for o in form.offers if o.value == form.reward.data), None)
+    if chosen and chosen.is_gone:
+        chosen = None
     if not form.is_submitted():
         form.validate_other(form.other)
     lines = [(chosen.title, money.show(chosen.price, project.currency, locale_name()))] if chosen else []

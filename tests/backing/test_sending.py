@@ -52,6 +52,18 @@ def test_a_pledge_takes_five_statements_and_two_of_them_write(app, stripe):
     check_money()
 
 
+def test_a_reward_that_went_meanwhile_is_neither_chosen_nor_added_up(app, client):
+    project = make_project()
+    reward = make_reward(project, 2_500, quantity=1)
+    sign_in(client, make_person())
+    form = {"csrf_token": csrf_token(client, f"/projects/{project.slug}/pledge"), "token": str(uuid.uuid4()),
+            "reward": f"{reward.id}:2500", "bonus": "", "other": "7"}
+    hold(project, make_person(), reward)
+    answer = client.post(f"/projects/{project.slug}/pledge", data=form)
+    assert answer.status_code == 409 and "has just gone to somebody else" in answer.text
+    assert 'value="7"' in answer.text and "€7.00" in answer.text and "€32.00" not in answer.text
+
+
 def test_the_pledge_and_the_row_of_its_card_form_are_there_together_or_not_at_all(app):
     project = make_project()
     placed = hold(project, make_person())
