@@ -59,7 +59,7 @@ Born = Annotated[datetime, mapped_column(server_default=sa.text("clock_now()"))]
 Serial = Annotated[int, mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)]
 
 __all__ = ["Base", "Born", "Id", "Mapped", "Serial", "ask", "db", "fetch_all", "fetch_one", "known_as",
-           "known_by", "no_transaction", "transaction", "unchecked"]
+           "known_by", "no_transaction", "run", "transaction", "unchecked"]
 
 
 def init_app(app: Flask) -> None:
@@ -141,13 +141,7 @@ def ask(statement: sa.TextClause, /, **values: Any) -> list[Any]:
     connection: Any = borrowed.driver_connection
     try:
         connection.autocommit = True
-        cursor = connection.cursor(row_factory=_rows)
-        if engine.dispatch.before_cursor_execute:  # whoever listens to what the engine says hears this as well
-            engine.dispatch.before_cursor_execute(None, cursor, sql, values, None, False)
-        cursor.execute(sql, values)
-        return cursor.fetchall() if cursor.pgresult.nfields else []
-    except psycopg.Error as error:
-        raise sa.exc.DBAPIError.instance(sql, values, error, psycopg.Error) from error
+        return _on_driver(engine, connection, sql, values)
     finally:
         if connection.closed:
             borrowed.invalidate()
@@ -155,6 +149,26 @@ def ask(statement: sa.TextClause, /, **values: Any) -> list[Any]:
         else:
             connection.autocommit = False
         borrowed.close()
+
+
+def run(statement: sa.TextClause, /, **values: Any) -> list[Any]:
+    """The rows of one prepared statement in the session's transaction, straight to the driver as `ask`.
+
+    What the session's objects have not written yet stays unwritten: flush first.
+    """
+    connection = db.session.connection()
+    return _on_driver(connection.engine, connection.connection.driver_connection, _driver_sql(statement), values)
+
+
+def _on_driver(engine: sa.Engine, connection: Any, sql: str, values: dict[str, Any]) -> list[Any]:
+    try:
+        cursor = connection.cursor(row_factory=_rows)
+        if engine.dispatch.before_cursor_execute:  # whoever listens to what the engine says hears this as well
+            engine.dispatch.before_cursor_execute(None, cursor, sql, values, None, False)
+        cursor.execute(sql, values)
+        return cursor.fetchall() if cursor.pgresult.nfields else []
+    except psycopg.Error as error:
+        raise sa.exc.DBAPIError.instance(sql, values, error, psycopg.Error) from error
 
 
 def _is_in_transaction() -> bool:

@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import mapped_column
 
-from core.db import Base, Born, Id, Mapped, Serial, db
+from core.db import Base, Born, Id, Mapped, Serial, db, run
 
 
 class Account(enum.StrEnum):
@@ -203,9 +203,8 @@ def _write(statement: sa.TextClause, kind: str, external_id: str, lines: list[Li
     lines = [line for line in lines if line[1]]
     if sum(amount for _account, amount, _what in lines):
         raise ValueError(f"{kind} {external_id} does not balance")
-    return db.session.execute(statement, {
-        "kind": kind, "external": external_id, "accounts": [a.value for a, _, _ in lines],
-        "amounts": [n for _, n, _ in lines], "whats": [w for _, _, w in lines], **values}).first() is not None
+    return bool(run(statement, kind=kind, external=external_id, accounts=[a.value for a, _, _ in lines],
+                    amounts=[n for _, n, _ in lines], whats=[w for _, _, w in lines], **values))
 
 
 def _was_there(kind: str, external_id: str, part: str) -> bool:

@@ -14,15 +14,18 @@ import sqlalchemy as sa
 from flask import current_app
 
 from backing.models import Pledge
-from core.db import db, transaction
+from core.db import db, run, transaction
 from sharing import fairness
 from sharing.codes import make_code
 from sharing.models import Attribution, Recruit, ShareLink
 
-_BEGIN = sa.text("SELECT * FROM begin_credit(:project, :backer, :ref, :placed, :code, :days)")
+_BEGIN = sa.text("""
+    SELECT * FROM begin_credit(:pledge, :project, :backer, CAST(:ref AS text), :placed, :code, CAST(:days AS integer),
+                               CAST(:everybodys AS text[]))""")
 _FINISH = sa.text("""
-    SELECT finish_credit(:pledge, :project, :backer, :own_link, :own_n, :first_link, :first_moment, :last_link,
-                         :last_moment, CAST(:marks AS jsonb), CAST(:why AS text), :credited, :recruiter, :above)""")
+    SELECT finish_credit(:pledge, :project, :backer, :own_link, CAST(:own_n AS integer), :first_link, :first_moment, :last_link,
+                         :last_moment, CAST(:marks AS jsonb), CAST(:why AS text), :credited, :recruiter,
+                         CAST(:above AS integer[])) AS is_credited""")
 _ABOVE = sa.text("""
     SELECT CASE WHEN l.person_id IS NULL THEN '{}' ELSE path_of(l.project_id, l.person_id) END || l.n
       FROM share_link l WHERE l.id = :link""")
@@ -42,6 +45,11 @@ class Came:
     credited: UUID | None
     recruiter: UUID | None
     above: list[int] | None
+    theirs: str | None = None
+    mine: str | None = None
+    is_banned: bool | None = None
+    is_one_card: bool | None = None
+    is_one_device: bool | None = None
 
     # As fairness sees the link that counts.
     @property
@@ -67,16 +75,16 @@ def credit_pledge(pledge: Pledge) -> bool:
     if came.credited and came.above:
         # The tree before fairness, which asks people to look at what it doubts: they should not look for nothing.
         why = "account" if came.recruiter == pledge.backer_id else "loop" if came.own_n in came.above else \
-            fairness.refusal(db.session, pledge, came)
-    return bool(db.session.scalar(_FINISH, {
-        "pledge": pledge.id, "project": pledge.project_id, "backer": pledge.backer_id, "why": why,
-        **vars(came), "marks": json.dumps(came.marks or {})}))
+            fairness.refusal(pledge, came, came)
+    return bool(run(_FINISH, pledge=pledge.id, project=pledge.project_id, backer=pledge.backer_id, why=why,
+                    **vars(came) | {"marks": json.dumps(came.marks or {})})[0].is_credited)
 
 
 def _begin(pledge: Pledge) -> Came:
-    return Came(**db.session.execute(_BEGIN, {
-        "project": pledge.project_id, "backer": pledge.backer_id, "ref": pledge.ref or None, "placed": pledge.placed_at,
-        "code": make_code(), "days": current_app.config["SHARE_DAYS"]}).one()._mapping)
+    config = current_app.config
+    return Came(**run(_BEGIN, pledge=pledge.id, project=pledge.project_id, backer=pledge.backer_id, ref=pledge.ref or None,
+                      placed=pledge.placed_at, code=make_code(), days=config["SHARE_DAYS"],
+                      everybodys=config["EVERYBODYS_CARDS"])[0]._mapping)
 
 
 def credit_after_all(pledge_id: UUID) -> bool:

@@ -34,21 +34,22 @@ class Brings(Protocol):
     def person_id(self) -> UUID | None: ...
 
 
-# All that both have in common, in one statement: each EXISTS is an index's look.
-_IN_COMMON = sa.text("""
-    SELECT r.email AS theirs, b.email AS mine,
-           EXISTS (SELECT FROM share_ban x WHERE x.person_id = r.id AND x.lifted_at IS NULL
-                      AND (x.until IS NULL OR x.until > clock_now())
-                      AND (x.project_id IS NULL OR x.project_id = :project)) AS is_banned,
-           EXISTS (SELECT FROM card_setup c JOIN card_setup o
-                       ON o.card_fingerprint = c.card_fingerprint AND o.person_id = r.id
-                    WHERE c.subject_id = :pledge AND c.card_last4 <> ALL(CAST(:everybodys AS text[]))) AS is_one_card,
-           EXISTS (SELECT FROM person_device d JOIN person_device e USING (device)
-                    WHERE d.person_id = b.id AND e.person_id = r.id) AS is_one_device
-      FROM person r, person b WHERE r.id = :recruiter AND b.id = :backer""")
+class InCommon(Protocol):
+    """What the people at both ends have in common: a row of `in_common`."""
+
+    @property
+    def theirs(self) -> str | None: ...
+    @property
+    def mine(self) -> str | None: ...
+    @property
+    def is_banned(self) -> bool | None: ...
+    @property
+    def is_one_card(self) -> bool | None: ...
+    @property
+    def is_one_device(self) -> bool | None: ...
 
 
-def refusal(session: Any, pledge: Credited, link: Brings) -> str | None:
+def refusal(pledge: Credited, link: Brings, found: InCommon) -> str | None:
     """Why this link is not credited with this pledge: account | mailbox | banned | card | device | address; or None.
 
     `loop` is the tree's own. Where a household may be the reason, a person is asked to look: the flag is opened here.
@@ -57,10 +58,7 @@ def refusal(session: Any, pledge: Credited, link: Brings) -> str | None:
         return None
     if link.person_id == pledge.backer_id:
         return "account"
-    found = session.execute(_IN_COMMON, {
-        "recruiter": link.person_id, "backer": pledge.backer_id, "pledge": pledge.id, "project": pledge.project_id,
-        "everybodys": current_app.config["EVERYBODYS_CARDS"]}).one()
-    if one_mailbox(found.mine) == one_mailbox(found.theirs):
+    if one_mailbox(found.mine or "") == one_mailbox(found.theirs or ""):
         return "mailbox"
     if found.is_banned:
         return "banned"

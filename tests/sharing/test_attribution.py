@@ -221,10 +221,10 @@ def test_a_credit_that_was_refused_can_be_given_after_all(app):
     assert db.session.get(Recruit, below.id).path[0] == link.n
 
 
-def test_a_pledge_costs_one_statement_by_nobodys_link_and_three_by_somebodys(app):
+def test_a_pledge_costs_one_statement_by_nobodys_link_and_two_by_somebodys(app):
     project = make_project()
     link = services.link_of(make_person(), project)
-    for ref, most in ((None, 1), (link.code, 3)):
+    for ref, most in ((None, 1), (link.code, 2)):
         pledge = make_pledge(project)  # its own link is there, and nothing else of it
         with transaction() as session:
             session.execute(sa.text("DELETE FROM attribution"))
