@@ -1,20 +1,24 @@
 """A card was saved: the pledge counts from now on, gets its backer number, and is thanked (DESIGN 3, step 5)."""
 
 import sqlalchemy as sa
+from sqlalchemy.orm.attributes import set_committed_value
 
 from backing.hooks import pledge_changed, pledge_confirmed
 from backing.models import Pledge, PledgeState
 from backing.placing import SHARE_PROJECT, claim, release
 from backing.totals import add_delta
-from core.db import db
+from core.db import db, run
 from core.jobs import defer
 from core.mail import post
 from payments.models import CardSetup
 
 S = PledgeState
-_NUMBER = sa.text("""
-    INSERT INTO backer_counter AS c (project_id, last) VALUES (:project, 1)
-    ON CONFLICT (project_id) DO UPDATE SET last = c.last + 1 RETURNING last""")
+_COUNT = sa.text("""
+    WITH counter AS (
+        INSERT INTO backer_counter AS c (project_id, last) VALUES (:project, 1)
+        ON CONFLICT (project_id) DO UPDATE SET last = c.last + 1 RETURNING last)
+    UPDATE pledge SET state = 'pledged', number = counter.last, card_id = :card, pledged_at = :at
+      FROM counter WHERE id = :pledge RETURNING number""")
 
 
 def follow_card(setup: CardSetup) -> None:
@@ -57,12 +61,16 @@ def _confirm(pledge: Pledge, setup: CardSetup) -> None:
             return
     add_delta(pledge.project_id, pledge.reward_id, backers=1, raised=pledge.amount)
     post("backing/thanks", pledge_id=pledge.id)
+    pledge.check_move(S.PLEDGED)
+    session.add(pledge.history_row(from_state=pledge.state, to_state=S.PLEDGED, by_id=pledge.backer_id))
+    session.flush()
     # The counter's row is a queue of all who confirm in this project: as little as may be comes after it. What sharing
     # does must, since the queue also keeps two from becoming each other's recruiter.
-    pledge.number = session.scalar(_NUMBER, {"project": pledge.project_id})
-    pledge.card_id, pledge.pledged_at = setup.id, setup.completed_at
-    pledge.move(S.PLEDGED, by_id=pledge.backer_id)
-    session.flush()
+    number = run(_COUNT, project=pledge.project_id, pledge=pledge.id, card=setup.id, at=setup.completed_at)[0].number
+    written = {"state": S.PLEDGED, "number": number, "card_id": setup.id, "pledged_at": setup.completed_at}
+    for key, value in written.items():
+        set_committed_value(pledge, key, value)
+    session.expire(pledge, ["card"])
     pledge_confirmed.send(pledge)
 
 

@@ -19,10 +19,13 @@ class Stateful:
     def can_move(self, to: enum.StrEnum) -> bool:
         return to in self.MOVES.get(self.state, set())
 
-    def move(self, to: enum.StrEnum, *, by_id: Any = None, why: str = "") -> None:
-        """Go to a legal next state and write the history row; IllegalMove otherwise."""
+    def check_move(self, to: enum.StrEnum) -> None:
         if not self.can_move(to):
             raise IllegalMove(f"{type(self).__name__} cannot go from {self.state} to {to}")
+
+    def move(self, to: enum.StrEnum, *, by_id: Any = None, why: str = "") -> None:
+        """Go to a legal next state and write the history row; IllegalMove otherwise."""
+        self.check_move(to)
         was, self.state = self.state, to
         db.session.add(self.history_row(from_state=was, to_state=to, by_id=by_id, why=why))
 
