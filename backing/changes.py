@@ -153,6 +153,31 @@ def _keep_the_goal(pledge: Pledge, less: int) -> None:
                         "as it is.", goal=show_money(project.goal, project.currency, exact=False)))
 
 
+# Forms of pledges that need no card any more: replaced by another choice, cancelled, or ended by somebody else's claim or
+# by the deadline. What Stripe has closed by itself is noticed by `settle_open_cards`.
+_LEFT_OPEN = sa.text("""
+    SELECT DISTINCT c.subject_id FROM card_setup c JOIN pledge p ON p.id = c.subject_id
+     WHERE c.state = 'open' AND c.session_id IS NOT NULL AND c.created_at > clock_now() - interval '35 minutes'
+       AND p.state NOT IN ('held', 'pledged', 'collecting', 'errored') LIMIT 100""")
+
+
+@every(5, "backing:close_forms", lane="holds")
+def close_forms() -> int:
+    """Close Stripe's forms that nobody should fill in any more; after the commit that made them so, by a scan, so that a
+    crash only delays it (S-24)."""
+    ids = db.session.scalars(_LEFT_OPEN).all()
+    db.session.rollback()
+    for pledge_id in ids:
+        try:
+            cards.close_card_form(pledge_id)
+        except Silence:
+            log.warning("form not closed: stripe is silent", pledge=str(pledge_id))
+            break
+        except GatewayError as error:
+            log.error("form not closed", pledge=str(pledge_id), code=error.code)
+    return len(ids)
+
+
 @every(5, "backing:end_holds", lane="holds")
 def end_holds() -> int:
     """Free the stock of holds that are over: Stripe's form is closed first, so nobody types a card for nothing (S-24).
@@ -195,5 +220,5 @@ def extend_hold(pledge_id: UUID, minutes: int) -> bool:
         return session.execute(sa.text("""
             UPDATE pledge SET held_until = clock_now() + make_interval(mins => :minutes)
              WHERE id = :id AND state = 'held' AND held_until > clock_now()
-               AND held_until < placed_at + make_interval(mins => :minutes + 1)
+               AND held_until <= placed_at + make_interval(mins => :minutes)
             RETURNING 1"""), {"id": pledge_id, "minutes": minutes}).first() is not None

@@ -23,7 +23,7 @@ from payments import caps, charging
 from payments.charging import Step
 from payments.gateway import GatewayError, Outcome, Silence
 from payments.recording import News, write
-from payments.safety import MoneySafe
+from payments.safety import MoneySafe, require_open
 from payments.stream import Stream
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ LEASE_SECONDS = 120  # longer than any one charge can take with its retries
 _LEASE = sa.text("""
     WITH due AS (
         SELECT id, state FROM pledge
-         WHERE project_id = :project AND state IN ('pledged', 'collecting')
+         WHERE project_id = :project AND state IN ('pledged', 'collecting') AND (state = 'pledged' OR NOT :only_new)
            AND (state = 'pledged' OR leased_until IS NULL OR leased_until < clock_timestamp())
            AND EXISTS (SELECT 1 FROM project WHERE id = :project AND state = 'successful')
            AND EXISTS (SELECT 1 FROM collection_run WHERE project_id = :project AND state = 'running')
@@ -46,25 +46,30 @@ _LEASE = sa.text("""
     moved AS (
         INSERT INTO pledge_move (pledge_id, project_id, from_state, to_state)
         SELECT id, :project, 'pledged', 'collecting' FROM leased WHERE was = 'pledged')
-    SELECT l.*, c.payment_method_id, c.dead_at IS NOT NULL AS is_dead, p.fee_bp, p.title
-      FROM leased l JOIN project p ON p.id = :project JOIN card_setup c ON c.id = l.card_id""")
+    SELECT l.*, c.payment_method_id, p.fee_bp, p.title,
+           c.dead_at IS NOT NULL AND coalesce(y.state, 'created') NOT IN ('confirming', 'unknown', 'processing') AS is_dead
+      FROM leased l JOIN project p ON p.id = :project JOIN card_setup c ON c.id = l.card_id
+      LEFT JOIN payment y ON y.id = l.payment_id""")
 _LINK = sa.text("""
     UPDATE pledge p SET payment_id = l.payment
       FROM unnest(CAST(:pledges AS uuid[]), CAST(:payments AS uuid[])) AS l(pledge, payment)
      WHERE p.id = l.pledge AND p.payment_id IS NULL""")
 
 
-def lease(project_id: UUID, n: int = LEASE) -> list[Step]:
-    """Take up to `n` pledges of a successful project; each gets its one payment row in the same transaction."""
+def lease(project_id: UUID, n: int = LEASE, only_new: bool = False) -> list[Step]:
+    """Take up to `n` pledges of a successful project; each gets its one payment row in the same transaction. `only_new`:
+    none that was taken before."""
     until = time.monotonic() + LEASE_SECONDS
     with transaction() as session:
-        rows = session.execute(_LEASE, {"project": project_id, "n": n, "seconds": LEASE_SECONDS}).all()
+        rows = session.execute(_LEASE, {"project": project_id, "n": n, "seconds": LEASE_SECONDS,
+                                        "only_new": only_new}).all()
         if not rows:
             return []
         payments = charging.open_payments([
             charging.Due(row.id, project_id, row.backer_id, row.amount, row.currency, row.fee_bp) for row in rows])
         session.execute(_LINK, {"pledges": [row.id for row in rows], "payments": [payments[row.id] for row in rows]})
-        # A card that died while its pledge waited is not asked for money: its backer is asked for another (S-26).
+        # A card that died while its pledge waited is not asked for money: its backer is asked for another (S-26). Where
+        # it may have been charged already, that is found out first (S-09).
         if dead := [row for row in rows if row.is_dead]:
             write([News(payments[row.id], Outcome("", "requires_payment_method", code="payment_method_gone")) for row in dead])
         crashpoint("within-lease")
@@ -84,6 +89,10 @@ def collect(one: Step) -> None:
 def run_collection(project_id: UUID, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Collect until nothing is left to lease; returns how many were tried. Any number may run at once."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    try:
+        require_open()
+    except MoneySafe:
+        return _open_all(project_id)
     per_second = app.config["STRIPE_RATE"]
     most = max(8, min(LEASE, per_second * 10)) if per_second else LEASE  # what can be charged while a lease lasts
 
@@ -113,6 +122,14 @@ def run_collection(project_id: UUID, should_stop: Callable[[], bool] = lambda: F
     watch_declines()
     finish_run(project_id)
     return tried
+
+
+def _open_all(project_id: UUID) -> int:
+    """In money-safe mode nothing is charged, and every pledge gets its payment's row all the same: what Stripe has charged
+    and the database forgot is adopted by that row, and would else be charged once more (O-03)."""
+    while _has_more(project_id):
+        lease(project_id, 1_000, only_new=True)
+    return 0
 
 
 def _has_more(project_id: UUID) -> bool:

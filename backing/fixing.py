@@ -13,7 +13,7 @@ from core.db import db, transaction
 from core.errors import Refusal, Unavailable
 from core.jobs import every
 from core.mail import post
-from payments import caps, charging
+from payments import caps, charging, safety
 from payments.gateway import GatewayError
 
 
@@ -51,7 +51,7 @@ _DUE = sa.text("""
                g.retry_at <= clock_now() AND y.is_idle AS is_timed,
                g.fix_until - clock_now() < interval '24 hours' AND g.last_try_at IS NULL AND y.is_idle
                    AND y.decline_class IS DISTINCT FROM 'authenticate' AS is_last,
-               floor(extract(epoch FROM clock_now() - (g.fix_until - make_interval(days => :days))) / 172800)::int AS due
+               floor(extract(epoch FROM clock_now() - coalesce(g.fix_from, g.fix_until - make_interval(days => :days))) / 172800)::int AS due
           FROM pledge g JOIN collection_run r ON r.project_id = g.project_id AND r.state <> 'paused'
           LEFT JOIN LATERAL (
                SELECT decline_class, state NOT IN ('confirming', 'unknown', 'processing')
@@ -65,7 +65,13 @@ _DUE = sa.text("""
 @every(20, "backing:tend_errored", lane="mending")
 def tend_errored() -> int:
     """Mail every 48 hours, try again when the refusal's kind says so and once more on the last day, drop at the end; each
-    once (S-33, S-35). A bank that wants to see the backer is not asked again without them (S-32)."""
+    once (S-33, S-35). A bank that wants to see the backer is not asked again without them (S-32).
+
+    In money-safe mode nothing is: neither we nor the backer could mend anything, so nobody is let go for it (O-03)."""
+    try:
+        safety.require_open()
+    except safety.MoneySafe:
+        return 0
     rows = db.session.execute(_DUE, {"days": current_app.config["FIX_DAYS"]}).all()
     db.session.rollback()
     for row in rows:

@@ -24,12 +24,20 @@ _NEWS = sa.text("""
                              CAST(:hours AS int[]), CAST(:told AS boolean[]))
                       AS n(payment_id, why, attempt, hours, is_told)),
     before AS (
-        SELECT p.id, p.state, n.why, n.attempt, n.is_told, clock_now() + make_interval(hours => n.hours) AS again,
-               coalesce(p.fix_until, clock_now() + make_interval(days => :days)) AS fix_until FROM pledge p JOIN news n ON n.payment_id = p.payment_id
+        SELECT p.id, p.state, n.why, n.attempt, n.is_told,
+               -- A card that was saved while another one was tried is tried at once.
+               CASE WHEN EXISTS (SELECT 1 FROM payment_attempt a JOIN card_setup c ON c.id = p.card_id
+                                  WHERE a.payment_id = p.payment_id AND a.number = n.attempt AND c.dead_at IS NULL
+                                    AND a.payment_method_id <> c.payment_method_id)
+                    THEN clock_now() ELSE clock_now() + make_interval(hours => n.hours) END AS again,
+               coalesce(p.fix_from, clock_now()) AS fix_from,
+               coalesce(p.fix_until, clock_now() + make_interval(days => :days)) AS fix_until
+          FROM pledge p JOIN news n ON n.payment_id = p.payment_id
          WHERE p.state = ANY(CAST(:was AS text[])) ORDER BY p.id FOR NO KEY UPDATE OF p),
     now AS (
         UPDATE pledge p SET state = CAST(:state AS text), leased_until = NULL,
                collected_at = CASE WHEN CAST(:state AS text) = 'collected' THEN clock_now() ELSE collected_at END,
+               fix_from = CASE WHEN CAST(:state AS text) = 'errored' THEN before.fix_from ELSE p.fix_from END,
                fix_until = CASE WHEN CAST(:state AS text) = 'errored' THEN before.fix_until ELSE p.fix_until END,
                retry_at = CASE WHEN CAST(:state AS text) = 'errored' AND before.again < before.fix_until THEN before.again END
           FROM before WHERE p.id = before.id

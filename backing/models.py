@@ -86,6 +86,7 @@ class Pledge(Stateful, Base):
     cancel_reason: Mapped[str | None]
     card_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("card_setup.id"))
     payment_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("payment.id"), unique=True)
+    fix_from: Mapped[datetime | None]  # the time to mend, whatever the setting says later; a pause moves both
     fix_until: Mapped[datetime | None]
     reminders: Mapped[int] = mapped_column(sa.Integer, server_default="0")
     last_try_at: Mapped[datetime | None]  # the one automatic retry on the last day

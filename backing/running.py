@@ -31,7 +31,8 @@ _RESUME = sa.text("""
 # The time to mend stood still. What was refused in the bad window is tried once more, an hour from now so that the brake
 # can see first how the others fare, unless its card is dead or its bank asked for the backer.
 _EXTEND = sa.text("""
-    UPDATE pledge g SET fix_until = g.fix_until + (clock_now() - CAST(:paused_at AS timestamptz)),
+    UPDATE pledge g SET fix_from = g.fix_from + (clock_now() - CAST(:paused_at AS timestamptz)),
+           fix_until = g.fix_until + (clock_now() - CAST(:paused_at AS timestamptz)),
            retry_at = CASE WHEN s.is_again THEN clock_now() + interval '1 hour' ELSE g.retry_at END,
            last_try_at = CASE WHEN s.is_again THEN NULL ELSE g.last_try_at END
       FROM (SELECT g.id, :why = 'declines' AND c.dead_at IS NULL AND y.decline_class IS DISTINCT FROM 'authenticate'

@@ -23,7 +23,7 @@ def seconds_left(until: datetime) -> int:
 def may_extend(pledge: Pledge) -> bool:
     """More time is given once; whoever had it is shown no button that would refuse."""
     until, minutes = pledge.held_until, current_app.config["HOLD_MINUTES"]
-    return until is not None and until < pledge.placed_at + timedelta(minutes=minutes + 1)
+    return until is not None and until <= pledge.placed_at + timedelta(minutes=minutes)
 
 
 def veiled(email: str) -> str:

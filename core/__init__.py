@@ -11,7 +11,6 @@ from core import (
     i18n,
     jobs,
     logs,
-    mail,
     mailbox,
     media,
     migrate,
@@ -33,7 +32,6 @@ def init_app(app: Flask) -> None:
     policy.init_app(app)
     errors.init_app(app)
     jobs.init_app(app)
-    mail.init_app(app)
     mailbox.init_app(app)
     media.init_app(app)
     migrate.init_app(app)

@@ -22,7 +22,7 @@ from uuid import UUID
 import css_inline
 import sqlalchemy as sa
 import structlog
-from flask import Flask, current_app, render_template
+from flask import current_app, render_template
 from flask_babel import force_locale
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import mapped_column
@@ -198,7 +198,3 @@ def deliver(message: EmailMessage) -> None:
         if url.username:
             server.login(unquote(url.username), unquote(url.password or ""))
         server.send_message(message)
-
-
-def init_app(app: Flask) -> None:
-    """Nothing to set up; the outbox is a table and a tick."""

@@ -35,7 +35,7 @@ from payments import (
     warnings,
 )
 from payments.cli import cli
-from payments.models import Dispute
+from payments.models import Dispute, Refund, RefundState
 from payments.views import bp
 from people.hooks import people_merged
 from people.models import Person
@@ -63,12 +63,19 @@ def init_app(app: Flask) -> None:
     hooks.dispute_changed.connect(warnings.follow_dispute)
     hooks.dispute_changed.connect(_look_again)
     hooks.refund_changed.connect(warnings.follow_refund)
+    hooks.refund_changed.connect(_look_again_at)
     people_merged.connect(merging.move_money)
 
 
 def _look_again(dispute: Dispute) -> None:
     """What a bank held may be owed to the creator again."""
     transfers.look_again(dispute.project_id)
+
+
+def _look_again_at(refund: Refund) -> None:
+    """What did not arrive at the backer is the creator's again."""
+    if refund.state in (RefundState.FAILED, RefundState.CANCELED):
+        transfers.look_again(refund.project_id)
 
 
 def _tab(project: Project, person: Person, tabs: list[Tab]) -> None:

@@ -233,10 +233,15 @@ def hear_of_payment(stripe_id: str) -> bool:
     return True
 
 
+_NEVER = sa.text("UPDATE payment SET attempts = attempts + 1 WHERE id = :id AND stripe_id IS NULL AND state <> 'succeeded'")
+
+
 def call_off(payment_id: UUID) -> bool:
     """Make sure that this payment can never succeed; False when it has, or when Stripe does not say."""
-    stripe_id = db.session.scalar(sa.select(Payment.stripe_id).where(Payment.id == payment_id))
-    db.session.rollback()
+    with transaction() as session:
+        # Where there is no intent yet: whoever makes one in this moment may not begin with it any more (see `begin`).
+        session.execute(_NEVER, {"id": payment_id})
+        stripe_id = session.scalar(sa.select(Payment.stripe_id).where(Payment.id == payment_id))
     if stripe_id is None:
         return True
     try:
@@ -248,18 +253,29 @@ def call_off(payment_id: UUID) -> bool:
     return outcome.status == "canceled"
 
 
+AT_ONCE = 50  # payments that are asked about in one round
+_NOBODY = UUID(int=0)
+_asked_to = _NOBODY  # the next round goes on behind this one: who stays without news keeps no other waiting
+
+
 def resolve_unknown(older_than: timedelta = timedelta(seconds=45)) -> int:
     """Ask Stripe about payments without an answer that nobody works on; returns how many are known now."""
+    global _asked_to
     rows = db.session.execute(sa.text("""
         SELECT p.id, p.stripe_id, p.attempts FROM payment p
-         WHERE p.state IN ('confirming', 'unknown', 'processing') AND p.stripe_id IS NOT NULL
-           AND p.changed_at < clock_now() - :age ORDER BY p.changed_at LIMIT 50"""), {"age": older_than}).all()
+         WHERE p.state IN ('confirming', 'unknown', 'processing') AND p.stripe_id IS NOT NULL AND p.id > :after
+           AND p.changed_at < clock_now() - :age ORDER BY p.id LIMIT :n"""),
+        {"age": older_than, "after": _asked_to, "n": AT_ONCE}).all()
     db.session.rollback()
+    _asked_to = rows[-1].id if len(rows) == AT_ONCE else _NOBODY
     known = 0
     for row in rows:
         try:
             known += record_outcome(row.id, gateway.read_payment(row.stripe_id))
         except gateway.Silence:
             break
+        except Exception:  # one that cannot be read or recorded; its reconciliation says so on the worklist
+            log.exception("unknown payment not resolved", payment=str(row.id))
+            db.session.rollback()
     return known
 

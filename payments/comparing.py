@@ -59,7 +59,8 @@ STRAYS = Topic("intents that no payment names", "intents", """
        AND (i.subject IS NOT NULL OR i.project IS NOT NULL) AND i.status <> 'canceled'
        AND (i.status = 'succeeded' OR q.id IS NOT NULL)
        AND NOT EXISTS (SELECT 1 FROM payment o WHERE o.charge_id = i.charge)
-       AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.duplicate_charge_id = i.charge)""")
+       AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.duplicate_charge_id = i.charge)  -- failed: that is a line of its own
+       """)
 
 CHARGES = Topic("charges", "charges", """
     SELECT CASE WHEN q.id IS NULL AND p.id IS NOT NULL AND p.state <> 'succeeded' THEN 'hear_intent' ELSE '' END AS heal,
@@ -197,7 +198,7 @@ RIPE = """
     SELECT m.id, m.net, m.currency, p.project_id, p.subject_id
       FROM their_movements m
       LEFT JOIN payment c ON c.charge_id = m.source
-      LEFT JOIN refund r ON c.id IS NULL AND r.duplicate_charge_id = m.source
+      LEFT JOIN LATERAL (SELECT payment_id FROM refund WHERE duplicate_charge_id = m.source LIMIT 1) r ON c.id IS NULL
       JOIN payment p ON p.id = coalesce(c.id, r.payment_id)
       LEFT JOIN ledger_transaction t ON t.kind = 'available' AND t.external_id = m.id AND t.part = ''
      WHERE m.type IN ('charge', 'payment') AND m.status = 'available' AND m.net <> 0 AND t.id IS NULL"""

@@ -76,6 +76,7 @@ class Outcome:
     decline_code: str | None = None
     advice_code: str | None = None
     network_decline_code: str | None = None
+    last_charge: str | None = None  # the last that was tried, paid or not: each try of a card makes one
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ def _refusal(stripe_id: str, refused: stripe.CardError) -> Outcome:
     intent: dict[str, Any] = body.get("payment_intent") or {}
     return Outcome(stripe_id, intent.get("status", "requires_payment_method"), code=refused.code,
                    decline_code=body.get("decline_code"), advice_code=body.get("advice_code"),
-                   network_decline_code=body.get("network_decline_code"))
+                   network_decline_code=body.get("network_decline_code"), last_charge=_last_charge(intent))
 
 
 def _outcome(intent: dict[str, Any]) -> Outcome:
@@ -322,7 +323,13 @@ def _outcome(intent: dict[str, Any]) -> Outcome:
         charge["id"] if charge.get("paid") else None,
         entry["fee"] if entry else None,
         (step.get("redirect_to_url") or {}).get("url"),
-        error.get("code"), error.get("decline_code"), error.get("advice_code"), error.get("network_decline_code"))
+        error.get("code"), error.get("decline_code"), error.get("advice_code"), error.get("network_decline_code"),
+        _last_charge(intent))
+
+
+def _last_charge(intent: dict[str, Any]) -> str | None:
+    charge = intent.get("latest_charge")
+    return charge["id"] if isinstance(charge, dict) else charge
 
 
 def create_account(*, key: str, email: str, name: str, country: str, person_id: str) -> AccountNews:

@@ -129,6 +129,7 @@ class PaymentAttempt(Base):
     decline_code: Mapped[str | None]
     advice_code: Mapped[str | None]
     network_decline_code: Mapped[str | None]
+    charge_id: Mapped[str | None]  # what the try made at Stripe, paid or not
 
 
 R = RefundState
@@ -149,7 +150,9 @@ class Refund(Stateful, Base):
     __tablename__ = "refund"
     __table_args__ = (sa.CheckConstraint("amount > 0", name="amount_positive"),
                       sa.Index("ix_refund_open", "changed_at", postgresql_where=sa.text(
-                          "state IN ('created', 'unknown', 'pending', 'requires_action')")))
+                          "state IN ('created', 'unknown', 'pending', 'requires_action')")),
+                      sa.Index("uq_refund_duplicate", "duplicate_charge_id", unique=True,
+                               postgresql_where=sa.text("state NOT IN ('failed', 'canceled')")))
 
     id: Mapped[Id]
     payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payment.id"), index=True)
@@ -161,7 +164,7 @@ class Refund(Stateful, Base):
     lines: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")  # [title, amount] when it was by line
     note: Mapped[str] = mapped_column(server_default="")  # to the backer, in the creator's words
     # A charge that should never have been: a second one for the same pledge. Refunding it leaves the pledge alone.
-    duplicate_charge_id: Mapped[str | None] = mapped_column(unique=True)
+    duplicate_charge_id: Mapped[str | None]
     state: Mapped[RefundState] = mapped_column(default=R.CREATED, server_default="created")
     stripe_id: Mapped[str | None] = mapped_column(unique=True)  # re_…
     failure: Mapped[str | None]  # Stripe's failure_reason or pending_reason

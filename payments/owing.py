@@ -54,7 +54,7 @@ def due_of(project_id: UUID, ids: list[UUID]) -> Iterator[Due]:
         if row.currency not in debts:
             debts[row.currency] = _shortfall(project_id, row.currency)
         held = open_amount(row.id) if row.is_disputed else 0
-        free = row.owed - held - (0 if row.is_free else money.share(row.amount, row.reserve_bp))
+        free = row.owed - _take_debts(row.id, row.owed) - held - (0 if row.is_free else money.share(row.amount, row.reserve_bp))
         if free <= 0:
             continue
         if (back := min(debts[row.currency], free)) and in_unit():
@@ -66,6 +66,32 @@ def due_of(project_id: UUID, ids: list[UUID]) -> Iterator[Due]:
         part = "share" if not row.made else "reserve" if row.reserve_bp and row.is_free and not row.reserves \
             else f"rest-{row.made + 1}"
         yield Due(row.id, row.subject_id, row.charge_id, part, free, row.currency, row.title)
+
+
+# Reversals that were refused and are not under way now.
+_REFUSED = sa.text("""
+    SELECT r.id, r.amount FROM transfer_reversal r JOIN transfer t ON t.id = r.transfer_id
+     WHERE t.payment_id = :payment AND r.state = 'failed' AND r.next_at IS NOT NULL ORDER BY r.id""")
+_REFUSED_HELD = sa.text(_REFUSED.text + " FOR UPDATE OF r")
+_LET_GO = sa.text("UPDATE transfer_reversal SET failure = 'set off', next_at = NULL, changed_at = clock_now() WHERE id = :id")
+
+
+def _take_debts(payment_id: UUID, owed: int) -> int:
+    """What of this sum is not to be paid out: the creator's debt for the same payment, because a reversal was refused.
+
+    Its reason went away, a refund that did not arrive or a dispute that was won; so the reversal is let go with its debt.
+    """
+    if owed <= 0:
+        return 0
+    taken = 0
+    for one in db.session.execute(_REFUSED_HELD if in_unit() else _REFUSED, {"payment": payment_id}).all():
+        if taken + one.amount > owed:
+            return owed  # more is owed to us than by us: it waits
+        taken += int(one.amount)
+        if in_unit():
+            db.session.execute(_LET_GO, {"id": one.id})
+            ledger.reverse("debt", str(one.id), "", "set off")
+    return taken
 
 
 def in_unit() -> bool:

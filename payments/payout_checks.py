@@ -4,11 +4,12 @@ from flask import Flask
 
 from payments.checks import counted, register, total
 
-# What a payment leaves for its creator in the end, whoever holds it now: the charge less all that it cost.
+# What a payment leaves for its creator in the end, whoever holds it now: the charge less all that it cost, and what was
+# set off between it and others.
 _PART = """
     SELECT t.subject_id, -sum(e.amount) AS part FROM ledger_transaction t
       JOIN ledger_entry e ON e.transaction_id = t.id AND e.account = 'creator_payable'
-     WHERE t.kind IN ('charge', 'refund', 'dispute') AND t.subject_id IS NOT NULL GROUP BY 1"""
+     WHERE t.kind IN ('charge', 'refund', 'dispute', 'shortfall', 'set off') AND t.subject_id IS NOT NULL GROUP BY 1"""
 
 
 def init_app(app: Flask) -> None:
@@ -51,8 +52,8 @@ def init_app(app: Flask) -> None:
              WHERE e.account = 'creator_debt' AND t.kind IN ('debt', 'reversal') GROUP BY 1
             UNION ALL
             SELECT r.project_id, -sum(r.amount) FROM transfer_reversal r
-              JOIN ledger_transaction d ON d.kind = 'debt' AND d.external_id = r.id::text
-             WHERE r.state <> 'succeeded' GROUP BY 1) sides
+              JOIN ledger_transaction d ON d.kind = 'debt' AND d.external_id = r.id::text AND d.reverses_id IS NULL
+             WHERE r.state <> 'succeeded' AND r.next_at IS NOT NULL GROUP BY 1) sides
          GROUP BY 1 HAVING sum(amount) <> 0
         UNION ALL
         SELECT project_id FROM ledger_entry WHERE account = 'creator_debt' GROUP BY 1 HAVING sum(amount) < 0""",

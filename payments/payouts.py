@@ -64,7 +64,9 @@ NOBODY = UUID(int=0)
 _ENDED = sa.text("""
     INSERT INTO payout_run (project_id, next_at, run_at, why)
     VALUES (:project, clock_now() + :wait, clock_now(), :why)
-    ON CONFLICT (project_id) DO UPDATE SET next_at = EXCLUDED.next_at, run_at = EXCLUDED.run_at, why = EXCLUDED.why""")
+    ON CONFLICT (project_id) DO UPDATE SET run_at = EXCLUDED.run_at, why = EXCLUDED.why,
+       next_at = CASE WHEN payout_run.next_at >= :began  -- something came to be owed while this one ran
+                      THEN least(payout_run.next_at, EXCLUDED.next_at) ELSE EXCLUDED.next_at END""")
 # Until when nothing has to be looked at: what waits longest in each case.
 _WAITS = {"account": timedelta(hours=1), "books": timedelta(hours=1), "safe": timedelta(minutes=5),
           "silence": timedelta(minutes=5), "collecting": timedelta(hours=1), "day": timedelta(hours=1)}
@@ -72,18 +74,25 @@ _WAITS = {"account": timedelta(hours=1), "books": timedelta(hours=1), "safe": ti
 
 def pay_out(project_id: UUID, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Send what is due of a project; returns how many transfers were tried. Any number may run at once."""
+    began = db.session.scalar(sa.text("SELECT clock_now()"))
     tried, why = 0, waits_for(project_id)
     if not why:
         destination = accounts.destination_of(project_id)
         tried, why = _send_all(project_id, destination, should_stop)
     with transaction() as session:
-        wait = _WAITS.get(why) or session.scalar(_NEXT, {"project": project_id}) or timedelta(days=1)
-        session.execute(_ENDED, {"project": project_id, "why": why, "wait": wait})
+        wait = _WAITS.get(why) or session.scalar(_NEXT, {
+            "project": project_id, "reserve_days": current_app.config["RESERVE_DAYS"]})
+        session.execute(_ENDED, {"project": project_id, "why": why, "wait": wait, "began": began})
     return tried
 
 
-_NEXT = sa.text("SELECT greatest(min(next_at) - clock_now(), interval '10 seconds') FROM transfer "
-                "WHERE project_id = :project AND state IN ('created', 'unknown', 'failed') AND next_at IS NOT NULL")
+# When a transfer waits until then, when the reserve comes free, or tomorrow: whatever is owed anew says so by itself.
+_NEXT = sa.text("""
+    SELECT least(interval '1 day',
+           (SELECT greatest(next_at - clock_now(), interval '10 seconds') FROM transfer WHERE project_id = :project
+               AND state IN ('created', 'unknown', 'failed') AND next_at IS NOT NULL ORDER BY next_at LIMIT 1),
+           (SELECT deadline + make_interval(days => :reserve_days) - clock_now() + interval '1 second' FROM project
+             WHERE id = :project AND deadline + make_interval(days => :reserve_days) > clock_now()))""")
 
 
 def _send_all(project_id: UUID, destination: str, should_stop: Callable[[], bool]) -> tuple[int, str]:
@@ -152,7 +161,7 @@ def watch_transfers() -> int:
                AND (r.next_at IS NULL OR r.next_at <= clock_now())
                AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'payments:send_transfers'
                                   AND j.status IN ('todo', 'doing') AND j.args->>'project_id' = p.id::text)
-             LIMIT 200"""), {"days": current_app.config["PAYOUT_DAYS"]}).all()
+             ORDER BY r.next_at NULLS FIRST LIMIT 200"""), {"days": current_app.config["PAYOUT_DAYS"]}).all()
         for project_id in waiting:
             defer("payments:send_transfers", project_id=str(project_id))
     return len(waiting)

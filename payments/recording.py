@@ -43,17 +43,28 @@ _ANSWERED = sa.text("""
            outcome = CASE WHEN n.outcome = 'succeeded' AND EXISTS (
                                SELECT 1 FROM payment_attempt o WHERE o.payment_id = a.payment_id AND o.outcome = 'succeeded')
                           THEN 'superseded' ELSE n.outcome END,
-           decline_code = n.decline, advice_code = n.advice, network_decline_code = n.network
+           decline_code = n.decline, advice_code = n.advice, network_decline_code = n.network, charge_id = n.charge
       FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:codes AS text[]),
-                  CAST(:declines AS text[]), CAST(:advices AS text[]), CAST(:networks AS text[]))
-           AS n(id, number, outcome, code, decline, advice, network)
+                  CAST(:declines AS text[]), CAST(:advices AS text[]), CAST(:networks AS text[]), CAST(:charges AS text[]))
+           AS n(id, number, outcome, code, decline, advice, network, charge)
      WHERE a.payment_id = n.id AND a.number = n.number AND a.answered_at IS NULL""")
 # Read from the intent while the reply is missing: what the bank said belongs to its attempt all the same (S-35).
 _HEARD = sa.text("""
-    UPDATE payment_attempt a SET code = n.code, decline_code = n.decline, advice_code = n.advice, network_decline_code = n.network
+    UPDATE payment_attempt a SET code = n.code, decline_code = n.decline, advice_code = n.advice, network_decline_code = n.network,
+           charge_id = n.charge
       FROM unnest(CAST(:ids AS uuid[]), CAST(:codes AS text[]), CAST(:declines AS text[]), CAST(:advices AS text[]),
-                  CAST(:networks AS text[])) AS n(id, code, decline, advice, network), payment p
+                  CAST(:networks AS text[]), CAST(:charges AS text[])) AS n(id, code, decline, advice, network, charge), payment p
      WHERE p.id = n.id AND a.payment_id = n.id AND a.number = p.attempts AND a.code IS NULL""")
+# The intent still tells of an earlier try: the last one, of ours and without an answer, has not come to Stripe or made no
+# charge. Whoever takes it over sends it again under its own key, and that answer decides (S-09); if nobody does for six
+# hours, what Stripe says is all that will ever be said.
+_STALE = sa.text("""
+    SELECT p.id FROM unnest(CAST(:ids AS uuid[]), CAST(:charges AS text[])) AS n(id, charge)
+      JOIN payment p ON p.id = n.id AND p.state IN ('confirming', 'unknown') AND p.changed_at > clock_now() - interval '6 hours'
+      JOIN payment_attempt last ON last.payment_id = p.id AND last.number = p.attempts AND last.answered_at IS NULL
+           AND NOT last.is_on_session
+     WHERE EXISTS (SELECT 1 FROM payment_attempt a WHERE a.payment_id = p.id AND a.number < p.attempts
+                      AND a.charge_id = n.charge)""")
 _MOVE = sa.text("""
     WITH news AS (
         SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:projects AS uuid[]), CAST(:was AS text[]), CAST(:states AS text[]),
@@ -98,7 +109,9 @@ def write(news: Sequence[News]) -> set[UUID]:
                 if one.number is not None and one.outcome is not None and one.outcome.status in _STATES]
     if answered:
         db.session.execute(_ANSWERED, _answers(answered))
-    changes = _judged([change for row in rows if (change := _change(row, latest[row.id])) is not None], latest)
+    stale = _stale(latest)
+    changes = _judged([change for row in rows if row.id not in stale and (change := _change(row, latest[row.id])) is not None],
+                      latest)
     if not changes:
         return set()
     db.session.execute(_MOVE, {
@@ -115,6 +128,15 @@ def write(news: Sequence[News]) -> set[UUID]:
     return {change.row.id for change in changes}
 
 
+def _stale(latest: dict[UUID, News]) -> set[UUID]:
+    """Payments of which only an earlier refusal was read."""
+    read = {one.payment_id: one.outcome.last_charge for one in latest.values() if one.number is None
+            and one.outcome is not None and one.outcome.status == "requires_payment_method" and one.outcome.last_charge}
+    if not read:
+        return set()
+    return set(db.session.scalars(_STALE, {"ids": list(read), "charges": list(read.values())}))
+
+
 def _judged(changes: list[_Change], latest: dict[UUID, News]) -> list[_Change]:
     """Every refusal with where it leads; dead cards are buried on the way."""
     refused = {c.row.id: c.outcome for c in changes if c.to is S.FAILED and c.outcome is not None}
@@ -124,7 +146,8 @@ def _judged(changes: list[_Change], latest: dict[UUID, News]) -> list[_Change]:
         db.session.execute(_HEARD, {
             "ids": list(heard), "codes": [o.code for o in heard.values()], "declines": [o.decline_code for o in heard.values()],
             "advices": [o.advice_code for o in heard.values()],
-            "networks": [o.network_decline_code for o in heard.values()]})
+            "networks": [o.network_decline_code for o in heard.values()],
+            "charges": [o.last_charge for o in heard.values()]})
     verdicts = judge(refused)
     return [replace(c, verdict=v, decline_class=v.backer) if (v := verdicts.get(c.row.id)) else c for c in changes]
 
@@ -140,7 +163,7 @@ def _answers(answered: Sequence[News]) -> dict[str, list[Any]]:
     return {"ids": [one.payment_id for one, _ in outcomes], "numbers": [one.number for one, _ in outcomes],
             "outcomes": [o.status for _, o in outcomes], "codes": [o.code for _, o in outcomes],
             "declines": [o.decline_code for _, o in outcomes], "advices": [o.advice_code for _, o in outcomes],
-            "networks": [o.network_decline_code for _, o in outcomes]}
+            "networks": [o.network_decline_code for _, o in outcomes], "charges": [o.last_charge for _, o in outcomes]}
 
 
 def _change(row: Any, news: News) -> _Change | None:

@@ -100,7 +100,7 @@ def _announce(refund: Refund) -> None:
 
 def refund_duplicate(payment_id: UUID, charge_id: str, amount: int, by_id: UUID | None = None) -> Refund:
     """Send back a second charge that should never have been, beside the payment: the pledge and what may be refunded
-    of it stay as they are (S-67). The charge is looked at first; asked twice, it is the same refund."""
+    of it stay as they are (S-67). The charge is looked at first; asked twice, it is the same refund, unless that failed."""
     try:
         charge = gateway_refunds.read_charge(charge_id)
     except Silence as error:
@@ -109,7 +109,8 @@ def refund_duplicate(payment_id: UUID, charge_id: str, amount: int, by_id: UUID 
         raise Refusal(_("Stripe does not know this charge.")) from error
     with transaction() as session:
         payment = session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
-        known = session.scalar(sa.select(Refund).where(Refund.duplicate_charge_id == charge_id))
+        known = session.scalar(sa.select(Refund).where(Refund.duplicate_charge_id == charge_id,
+                                                       Refund.state.not_in((R.FAILED, R.CANCELED))))
         if known is not None:
             return known
         ours = session.scalar(sa.select(StripeCustomer.stripe_id).where(StripeCustomer.person_id == payment.person_id))

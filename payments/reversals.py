@@ -20,6 +20,7 @@ from payments import gateway_transfers as gateway
 from payments import ledger, safety
 from payments.alerts import alert, alert_kind
 from payments.gateway import GatewayError, Silence
+from payments.gateway_refunds import says_nothing
 from payments.ledger import Account
 from payments.models import Payment, Reversal, Transfer, TransferState
 
@@ -32,7 +33,8 @@ _WAITING = sa.text("""
     SELECT coalesce(sum(amount), 0) FROM transfer_reversal r
      WHERE r.transfer_id = ANY(:transfers) AND r.state IN ('created', 'unknown')
        AND NOT EXISTS (SELECT 1 FROM ledger_transaction d WHERE d.kind = 'debt' AND d.external_id = r.id::text)""")
-_BACK = sa.text("SELECT coalesce(sum(amount), 0) FROM transfer_reversal WHERE transfer_id = :transfer")
+_BACK = sa.text("SELECT coalesce(sum(amount), 0) FROM transfer_reversal WHERE transfer_id = :transfer "
+                "AND (state = 'succeeded' OR next_at IS NOT NULL)")  # not what was let go
 _ASK = sa.text("""
     INSERT INTO transfer_reversal (transfer_id, project_id, cause_id, amount, currency, next_at)
     VALUES (:transfer, :project, :cause, :amount, :currency, clock_now())
@@ -133,7 +135,11 @@ def send(reversal_id: UUID) -> bool:
         _unknown(held)
         return False
     except GatewayError as refused:
-        record_refusal(held.id, held.tries, refused.code or str(refused.status))
+        if says_nothing(refused):  # of us: an earlier request under this key may have been executed all the same (S-09)
+            log.error("reversal not understood", reversal=str(held.id), code=refused.code, status=refused.status)
+            _unknown(held)
+        else:
+            record_refusal(held.id, held.tries, refused.code or str(refused.status))
         return False
     crashpoint("after-reversal")
     record_reversal(held.id, news)
@@ -161,8 +167,9 @@ def _locked(session: Any, reversal_id: UUID) -> tuple[Reversal, UUID]:
 
 def _owes(session: Any, reversal_id: UUID) -> bool:
     """Is this reversal booked as a debt?"""
-    return bool(session.scalar(sa.text("SELECT 1 FROM ledger_transaction WHERE kind = 'debt' AND external_id = :id"),
-                               {"id": str(reversal_id)}))
+    return bool(session.scalar(sa.text("""
+        SELECT 1 FROM ledger_transaction d WHERE kind = 'debt' AND external_id = :id AND reverses_id IS NULL
+           AND NOT EXISTS (SELECT 1 FROM ledger_transaction r WHERE r.reverses_id = d.id)"""), {"id": str(reversal_id)}))
 
 
 def record_reversal(reversal_id: UUID, news: gateway.ReversalNews) -> bool:

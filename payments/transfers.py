@@ -20,6 +20,7 @@ from payments import gateway_transfers as gateway
 from payments import ledger, owing, reversals, safety
 from payments.alerts import alert, alert_kind
 from payments.gateway import GatewayError, Silence
+from payments.gateway_refunds import says_nothing
 from payments.hooks import transfer_changed
 from payments.ledger import Account
 from payments.models import Reversal, Transfer, TransferState
@@ -130,7 +131,12 @@ def send(one: Leased) -> bool:
         _unknown(one)
         return False
     except GatewayError as refused:
-        record_refusal(one.id, one.tries, refused.code or str(refused.status))
+        if says_nothing(refused) and refused.code not in NO_CAPABILITY:
+            # Of us: an earlier request under this key may have been executed all the same (S-09).
+            log.error("transfer not understood", transfer=str(one.id), code=refused.code, status=refused.status)
+            _unknown(one)
+        else:
+            record_refusal(one.id, one.tries, refused.code or str(refused.status))
         return False
     crashpoint("after-transfer")
     record_transfer(one.id, news)

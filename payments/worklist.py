@@ -32,6 +32,11 @@ ACTIONS = {
 }
 
 
+def action_of(kind: str, ours: dict[str, Any]) -> str:
+    """The one act of a line. A refund that failed is asked for anew on its pledge, but that of a second charge only here."""
+    return "refund" if kind == "refund_failed" and ours.get("duplicate") else ACTIONS.get(kind, "")
+
+
 @dataclass(frozen=True)
 class Item:
     """One line as the page shows it."""
@@ -54,7 +59,7 @@ class Item:
 
     @property
     def action(self) -> str:
-        return ACTIONS.get(self.kind, "")
+        return action_of(self.kind, self.ours)
 
 
 _ITEMS = """
@@ -92,7 +97,7 @@ def explain(mismatch_id: UUID, reason: str, by_id: UUID | None = None) -> None:
 def act(mismatch_id: UUID, action: str, by_id: UUID | None = None) -> str:
     """Do what this kind allows; returns how it was settled, or an empty text when it still differs."""
     line = _open_line(mismatch_id)
-    if not action or ACTIONS.get(line.kind) != action:
+    if not action or action_of(line.kind, line.ours) != action:
         raise Refusal(_("This cannot be done here."))
     try:
         how = _ACTS[action](line, by_id)
@@ -143,7 +148,9 @@ def _refund(line: _Open, by_id: UUID | None) -> str:
     """Send the second charge back; the payment and its pledge stay as they are."""
     if line.payment_id is None:
         raise Refusal(_("We know no payment that this could be a second charge of."))
-    refunds.refund_duplicate(line.payment_id, line.stripe_id, int(line.theirs["amount"]), by_id)
+    charge, amount = (line.ours["duplicate"], line.ours["amount"]) if "duplicate" in line.ours \
+        else (line.stripe_id, line.theirs["amount"])
+    refunds.refund_duplicate(line.payment_id, charge, int(amount), by_id)
     return "refunded"
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from backing import changes
+from backing import changes, texts
 from backing.changes import Change, change_pledge
 from backing.models import Pledge, PledgeState
 from backing.placing import AlreadyBacking, Choice, SoldOut, place_pledge
@@ -299,6 +299,16 @@ def test_more_time_is_given_once(app):
     assert changes.end_holds() == 0
     clock.move_clock(timedelta(minutes=2))
     assert changes.end_holds() == 1
+    assert not changes.extend_hold(placed.pledge_id, 15)
+
+
+def test_more_time_is_given_once_in_the_first_minute_as_well(app):
+    project = make_project()
+    placed = hold(project, make_person(), make_reward(project, quantity=1))
+    clock.move_clock(timedelta(seconds=10))
+    assert changes.extend_hold(placed.pledge_id, 15)
+    clock.move_clock(timedelta(seconds=10))
+    assert not texts.may_extend(db.session.get_one(Pledge, placed.pledge_id))
     assert not changes.extend_hold(placed.pledge_id, 15)
 
 

@@ -272,6 +272,23 @@ def test_an_instance_may_give_three_to_fourteen_days_to_mend(app, stripe, monkey
     check_money()
 
 
+def test_another_number_of_days_to_mend_sends_no_reminder_before_its_time(app, stripe, monkeypatch):
+    """S-33: the setting is raised while somebody mends; their 48 hours are counted from the refusal all the same."""
+    project = make_project(goal=1_000)
+    pledge = back(stripe, project, bonus=2_000)
+    stripe.post("faults", match="POST */confirm", kind="decline", code="expired_card", times=None)
+    end_project(app, project)
+    assert _reminders() == 1
+    monkeypatch.setitem(app.config, "FIX_DAYS", 14)
+    mails = []
+    for _ in range(6):
+        _days(app, 1)
+        mails.append(_reminders())
+    assert mails == [1, 2, 2, 3, 3, 4], mails
+    _days(app, 1)
+    assert _again(pledge).state is S.DROPPED  # what was promised first stays promised
+
+
 def test_after_a_pledge_was_dropped_no_late_yes_can_charge_it(app, stripe):
     project = make_project(goal=1_000)
     pledge = back(stripe, project, number=ASKS)

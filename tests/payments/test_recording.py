@@ -54,7 +54,10 @@ def test_news_of_the_first_refusal_is_not_the_answer_to_the_second_try(app, stri
     assert scalar("SELECT state FROM payment") == "confirming" and _reminders() == 1
     assert scalar("SELECT code FROM payment_attempt WHERE number = 2") is None
     db.session.rollback()
-    clock.move_clock(timedelta(minutes=2))  # whoever tried is dead: what Stripe says now is all that will ever be said
+    clock.move_clock(timedelta(minutes=2))  # whoever tried is dead: the next one sends it again under the same key
+    assert charging.resolve_unknown() == 0
+    db.session.rollback()
+    clock.move_clock(timedelta(hours=6))  # nobody did: what Stripe says now is all that will ever be said
     assert charging.resolve_unknown() == 1
     assert scalar("SELECT state FROM payment") == "failed"
     check_money()

@@ -1,12 +1,15 @@
 """S-67: a charge that should never have been goes back beside the payment, and leaves the pledge alone."""
 
+from datetime import timedelta
+
 import pytest
 
+from core import clock
 from core.db import db
 from core.errors import BadInput, Refusal
-from payments import gateway, ledger
+from payments import gateway, ledger, reconciling, worklist
 from payments.ledger import Account, balance
-from payments.refunds import ask_refund, refund_duplicate
+from payments.refunds import ask_refund, hear_of_refund, refund_duplicate
 from tests.factories import check_money, scalar
 from tests.payments.test_refunds import paid, settle, states, stripe_in_our_books, stripes_own
 
@@ -49,3 +52,50 @@ def test_only_a_second_charge_of_the_same_backer_is_a_duplicate(app, stripe):
     with pytest.raises(BadInput) as refused:
         refund_duplicate(payment.id, charge, payment.amount + 1)
     assert refused.value.field == "amount" and scalar("SELECT count(*) FROM refund") == 0
+
+
+def test_a_second_charge_whose_refund_did_not_arrive_can_be_sent_back_again_by_staff(app, stripe):
+    """S-66, S-67: from the line of the worklist that says so; and the books know the charge once."""
+    payment = paid(app, stripe)
+    charge = second_charge(payment)
+    first = refund_duplicate(payment.id, charge, payment.amount)
+    settle(app)
+    _fail(stripe)
+    assert states() == ["failed"] and balance(Account.BACKER_RECEIVABLE, "EUR") == -payment.amount
+    check_money()
+    [line] = worklist.open_items()
+    assert (line.kind, line.action) == ("refund_failed", "refund")
+    assert worklist.act(line.id, "refund") == "refunded"
+    settle(app)
+    assert states() == ["failed", "succeeded"] and worklist.count_open() == 0
+    again = refund_duplicate(payment.id, charge, payment.amount)
+    assert again.id != first.id and len(states()) == 2
+    db.session.rollback()
+    assert [one["status"] for one in stripe.get("state/refund")].count("succeeded") == 1
+    assert balance(Account.BACKER_RECEIVABLE, "EUR") == 0 and scalar("SELECT state FROM pledge") == "collected"
+    check_money()
+    clock.move_clock(timedelta(days=8))
+    stripe.post("clock", offset=clock.shift().total_seconds())
+    assert reconciling.reconcile(full=True).left == 0
+    assert balance(Account.STRIPE_PENDING, "EUR") == 0
+    check_money()
+
+
+def test_a_payments_own_refund_that_failed_is_sent_anew_from_its_pledge_only(app, stripe):
+    payment = paid(app, stripe)
+    ask_refund(payment.id, None, "asked")
+    settle(app)
+    _fail(stripe)
+    [line] = worklist.open_items()
+    assert (line.kind, line.action) == ("refund_failed", "")
+    with pytest.raises(Refusal):
+        worklist.act(line.id, "refund")
+
+
+def _fail(stripe):
+    """The bank of the backer would not have it, after some days."""
+    stripe_id = scalar("SELECT stripe_id FROM refund")
+    db.session.rollback()
+    stripe.post(f"refunds/{stripe_id}/fail")
+    hear_of_refund(stripe_id)
+    db.session.expire_all()

@@ -220,3 +220,22 @@ def test_the_command_pays_out_and_says_what_waits(app, stripe, flask):
     assert "together" in flask("payments", "books").stdout
     checked = flask("payments", "check").stdout
     assert "at its amount (transfers: 1)" in checked and "WRONG" not in checked
+
+
+def test_a_project_that_is_paid_out_is_looked_at_again_tomorrow_and_on_the_day_of_its_reserve(app, stripe):
+    """Were it looked at all the time, finished projects would stand in the way of those whose day has come."""
+    project = collected(app, stripe, 10_000, days=14, reserve_bp=1_000)
+    work(app)
+    hours = "SELECT extract(epoch FROM next_at - clock_now()) / 3600 FROM payout_run"
+    assert 23 < scalar(hours) <= 24
+    db.session.rollback()
+    go(stripe, minutes=5)
+    payouts.watch_transfers()
+    assert scalar("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'payments:send_transfers' AND status = 'todo'") == 0
+    go(stripe, 75, hours=20)
+    payouts.pay_out(project.id)
+    assert scalar(hours) < 5 and transferred() == 10_000 - 500 - 175 - 1_000
+    go(stripe, hours=5)
+    work(app)
+    assert transferred() == 10_000 - 500 - 175
+    check_money()
