@@ -40,7 +40,10 @@ def moment_of(day: date, at: time | None, zone: str) -> Deadline:
     place = ZoneInfo(zone)
     naive = datetime.combine(day, at or END_OF_DAY)
     moment = naive.replace(tzinfo=place, fold=0 if at else 1)
-    back = moment.astimezone(UTC).astimezone(place)
+    try:
+        back = moment.astimezone(UTC).astimezone(place)
+    except OverflowError:  # the first and the last day that a calendar holds are in no year of UTC
+        raise BadInput(_("Write the day like 2026-12-31."), "day") from None
     if back.replace(tzinfo=None) != naive:
         # Across a gap the offset before it lands as far behind the gap as the time stood in it.
         after = _after_gap(naive, place)

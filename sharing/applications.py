@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 
 from core import clock, mail
@@ -28,6 +29,8 @@ from sharing.models_rounds import (
 
 R, A, Q = RoundState, ApplicationState, QuestionKind
 LONGEST = {Q.SHORT: 200, Q.LONG: 2_000, Q.CHOICE: 200, Q.LINK: 500}
+SHOWN = _l("There is a public vote. To take part, your first name and your public answers must be shown. You can withdraw "
+           "at any time, and they are gone.")
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,7 @@ def apply(round_id: UUID, person: Person, wish: Wish) -> Application:
         found = _held(round_id)
         if not is_taking(found):
             raise Refusal(_("The call has ended. Applications can neither be sent nor changed any more."))
-        if person.id in rounds.team(found.project):
-            raise Refusal(_("You decide who becomes an ambassador, so you cannot apply."))
+        require_no_decider(found, person)
         if bans.is_banned(person.id, found.project_id):
             raise Refusal(_("What comes by your links does not count here at the moment, so you cannot apply. The mail that "
                             "we sent you says why, and whom to ask."))
@@ -102,6 +104,11 @@ def apply(round_id: UUID, person: Person, wish: Wish) -> Application:
     return mine
 
 
+def require_no_decider(found: AmbassadorRound, person: Person) -> None:
+    if person.id in rounds.team(found.project):
+        raise Refusal(_("You decide who becomes an ambassador, so you cannot apply."))
+
+
 def _held(round_id: UUID) -> AmbassadorRound:
     """The round, kept from moving on while somebody writes; others may write beside us."""
     found = db.session.execute(sa.select(AmbassadorRound).filter_by(id=round_id).with_for_update(read=True)
@@ -123,8 +130,7 @@ def _checked(found: AmbassadorRound, wish: Wish) -> dict[UUID, str]:
     for question in found.questions:
         answers[question.id] = _answer(question, wish.answers.get(question.id, "").strip())
     if found.has_vote and not wish.is_shown:
-        raise BadInput(_("There is a public vote. To take part, your first name and your public answers must be shown. "
-                         "You can withdraw at any time, and they are gone."), "is_shown")
+        raise BadInput(str(SHOWN), "is_shown")
     return answers
 
 

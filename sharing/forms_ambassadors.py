@@ -23,14 +23,14 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, StopValidation
 from wtforms.widgets import HiddenInput
 
 from core.errors import BadInput, Refusal
 from people.models import Person
 from projects.deadlines import moment_of
 from projects.models import Project
-from sharing.applications import LONGEST, Wish
+from sharing.applications import LONGEST, SHOWN, Wish
 from sharing.kit import Piece
 from sharing.missions import Task
 from sharing.models_rounds import (
@@ -65,6 +65,11 @@ class WholeField(IntegerField):
             super().process_formdata(valuelist)
         except ValueError:
             raise ValueError(_("Write a whole number.")) from None
+
+    def pre_validate(self, form: Any) -> None:
+        """What is no number is told once: its range is not asked as well."""
+        if self.process_errors:
+            raise StopValidation
 
 
 def hand_back(form: FlaskForm, refusal: Refusal) -> None:
@@ -284,7 +289,8 @@ class KitForm(FlaskForm):
 
 
 def application_form(found: AmbassadorRound, mine: Application | None, person: Person) -> Any:
-    """The form of this round: its questions as `q1` to `q8`, with what was answered before."""
+    """The form of this round: its questions as `q1` to `q8`, with what was answered before. What is missing is told at
+    once for all fields; the service asks the same again."""
     answered = {answer.question_id: answer.text for answer in mine.answers} if mine else {}
 
     class ApplicationForm(FlaskForm):
@@ -298,14 +304,15 @@ def application_form(found: AmbassadorRound, mine: Application | None, person: P
     shown: dict[str, Any] = {"is_shown": bool(mine and mine.is_shown), "is_named": bool(mine and mine.is_named)}
     for kind, label in (("region", _("Your region")), ("channel", _("Your channel"))):
         if names := found.quota_names(kind):
-            setattr(ApplicationForm, kind, SelectField(label, choices=[("", _("Choose one")), *((n, n) for n in names)]))
+            setattr(ApplicationForm, kind, SelectField(label, [DataRequired(_("Choose one from the list."))],
+                                                       choices=[("", _("Choose one")), *((n, n) for n in names)]))
             shown[kind] = getattr(mine, kind) if mine else ""
     for q in found.questions:
         setattr(ApplicationForm, f"q{q.position}", _question_field(q, found))
         shown[f"q{q.position}"] = answered.get(q.id, "")
     if found.has_vote:
         ApplicationForm.is_shown = BooleanField(  # type: ignore[attr-defined]
-            _("Show my first name and my public answers to everybody during the vote"))
+            _("Show my first name and my public answers to everybody during the vote"), [DataRequired(SHOWN)])
     return ApplicationForm(data=shown)
 
 
@@ -317,12 +324,13 @@ def _question_field(q: Any, found: AmbassadorRound) -> Any:
         note = _("Only the creator and the jury see it.")
     else:
         note = _("Only the creator and the organisers see it.")
+    asked = DataRequired(_("Answer this question."))
     longest = Length(max=LONGEST[q.kind], message=_("At most %(most)s characters.", most=format_decimal(LONGEST[q.kind])))
     if q.kind is QuestionKind.LONG:
-        return TextAreaField(q.label, [longest], description=note, render_kw={"rows": 5})
+        return TextAreaField(q.label, [asked, longest], description=note, render_kw={"rows": 5})
     if q.kind is QuestionKind.CHOICE:
-        return RadioField(q.label, choices=[(option, option) for option in q.options], description=note, validate_choice=False)
-    return StringField(q.label, [longest], description=note)
+        return RadioField(q.label, [asked], choices=[(option, option) for option in q.options], description=note, validate_choice=False)
+    return StringField(q.label, [asked, longest], description=note)
 
 
 def ids_in(values: list[str]) -> list[UUID]:

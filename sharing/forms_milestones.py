@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import IntegerField, MonthField, StringField, TextAreaField
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, StopValidation
 
 from core.errors import Refusal
 from sharing.models_milestones import MOST_FRIENDS
@@ -30,6 +30,11 @@ class _Whole(IntegerField):
             super().process_formdata(valuelist)
         except ValueError:
             raise ValueError(str(self.sentence)) from None
+
+    def pre_validate(self, form: Any) -> None:
+        """What is no number is told once: its range is not asked as well."""
+        if self.process_errors:
+            raise StopValidation
 
 
 class _Month(MonthField):

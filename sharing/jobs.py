@@ -1,7 +1,7 @@
 """What sharing does on the clock."""
 
 from core import rate
-from core.jobs import every
+from core.jobs import every, task
 from sharing import devices, judging, tallies, visits
 
 
@@ -23,6 +23,11 @@ def judge() -> None:
 @every(0.5, "sharing:roll_up")
 def roll_up() -> None:
     tallies.roll_up()
+
+
+@task("sharing:follow_again")
+def follow_again(follower: str, links: list[str]) -> None:
+    tallies.follow_again(follower, links)
 
 
 @every(3600, "sharing:forget_limits")

@@ -33,6 +33,7 @@ from sharing.models_rounds import (
 
 R, A = RoundState, ApplicationState
 MOST_QUESTIONS = 8
+LONGEST = 180  # days, of call and choice together and of the round itself; a project itself is open for 60 at most
 DATES = ("call_from", "call_until", "vote_until", "runs_from", "runs_until")
 FIXED = ("places", "call_from", "public_percent", "points_each", "disclosure")  # promises since the call opened
 # What a reader understands as “she has an interest in this”, in the languages of the house and a few more.
@@ -195,6 +196,7 @@ def _check_dates(plan: Plan, was: AmbassadorRound | None) -> None:
         if getattr(plan, name) <= getattr(plan, before):
             raise BadInput(later[name], name)
     now = database_now()
+    _check_length(plan, was, now)
     passed = {R.OPEN: ("call_from",), R.VOTING: ("call_from", "call_until"),
               R.CHOOSING: ("call_from", "call_until", "vote_until"),
               R.RUNNING: DATES[:-1]}.get(was.state, ()) if was else ()
@@ -204,6 +206,20 @@ def _check_dates(plan: Plan, was: AmbassadorRound | None) -> None:
                 raise BadInput(_("This day has passed and stays as it was."), name)
         elif getattr(plan, name) <= now:
             raise BadInput(_("This moment has passed. Choose a later one."), name)
+
+
+def _check_length(plan: Plan, was: AmbassadorRound | None, now: datetime) -> None:
+    """No stretch is longer than `LONGEST`: the call is not years away, and the promise does not bind for ever. What is
+    told is the later day of a stretch. Days that stand as they were are asked nothing, also if they are older than this."""
+    most = timedelta(days=LONGEST, hours=2)  # to the last second of a day, and over a change of the clocks
+    too_far = {"call_from": (now, _("The call opens within %(most)s days. Choose an earlier day.", most=LONGEST)),
+               "runs_from": (plan.call_from, _("The round begins at most %(most)s days after the call opens. Choose an "
+                                               "earlier day.", most=LONGEST)),
+               "runs_until": (plan.runs_from, _("A round is on for at most %(most)s days. Choose an earlier day.",
+                                                most=LONGEST))}
+    for name, (start, sentence) in too_far.items():
+        if getattr(plan, name) - start > most and (was is None or getattr(plan, name) != getattr(was, name)):
+            raise BadInput(sentence, name)
 
 
 def announce_round(round_id: UUID, by: Person) -> AmbassadorRound:

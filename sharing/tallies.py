@@ -12,12 +12,16 @@ from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 
 from core.db import db, transaction
+from core.jobs import defer
 from sharing import checks, visits
 
+log = structlog.get_logger()
+
 # Called in the roll-up's transaction with the links whose own recruits or sums changed. Keep them short: all of a
-# batch waits for them, and one that raises undoes it.
+# batch waits for them. One that fails undoes its own part only and hears of these links again by a job.
 FOLLOWERS: list[Callable[[set[UUID]], object]] = []
 BATCH, FEW = 20_000, 500
 LOCK = "sharing:tallies"
@@ -180,8 +184,30 @@ def _roll_batch(turn: sa.TextClause) -> int:
         session.execute(sa.text("SET LOCAL enable_seqscan TO DEFAULT"))
         if links:
             for follow in FOLLOWERS:
-                follow(links)
+                _tell(follow, links)
     return int(taken)
+
+
+def _tell(follow: Callable[[set[UUID]], object], links: set[UUID]) -> None:
+    """What is wrong with one follower keeps no tally waiting, of this project or of another."""
+    try:
+        with transaction():  # within the roll-up's: a savepoint
+            follow(links)
+    except Exception:
+        log.exception("follower of tallies failed", follower=_called(follow))
+        defer("sharing:follow_again", follower=_called(follow), links=sorted(map(str, links)))
+
+
+def _called(follow: Callable[[set[UUID]], object]) -> str:
+    return f"{follow.__module__}.{follow.__qualname__}"
+
+
+def follow_again(follower: str, links: list[str]) -> None:
+    """What a follower did not hear, once more; nothing, if there is no such follower any more."""
+    for follow in FOLLOWERS:
+        if _called(follow) == follower:
+            with transaction():
+                follow({UUID(link) for link in links})
 
 
 def wait_turn() -> None:

@@ -154,24 +154,27 @@ def sums(link_id: UUID) -> Sums:
 
 
 # The path by which somebody came, each link with its owner, and the one asked for at its end.
+# Whose tree is looked at knows themselves, who sent them (the link said it) and whom they brought (the form said it).
+_IS_KNOWN = "abs(u.step - array_position(at.path, CAST(:mine AS integer))) <= 1"
 _TRAIL = sa.text(f"""
     WITH at AS (
         SELECT l.id, l.n, l.project_id, CASE WHEN l.person_id IS NULL THEN '{{}}'
                ELSE path_of(l.project_id, l.person_id) END || l.n AS path
           FROM share_link l WHERE l.n = :n AND l.project_id = :project AND l.alias_of_id IS NULL)
     SELECT o.n, o.id AS link_id, coalesce(o.person_id, o.id) AS person_id, o.person_id IS NULL AS is_tag,
-           coalesce(g.name, {_NAME}) AS name, {_OWN}
+           coalesce(g.name, {_NAME.replace("o.is_named", f"(o.is_named OR {_IS_KNOWN})")}) AS name, {_OWN}
       FROM at, unnest(at.path) WITH ORDINALITY AS u (n, step)
       JOIN share_link o ON o.n = u.n LEFT JOIN share_tag g ON g.link_id = o.id
       LEFT JOIN person p ON p.id = o.person_id LEFT JOIN link_tally t ON t.link_id = o.id
      ORDER BY u.step""")  # noqa: S608
 
 
-def trail(project_id: UUID, n: int, below: int | None = None) -> list[Node]:
-    """From the root, or from the link `below`, to the link n; empty if there is none there."""
+def trail(project_id: UUID, n: int, below: int | None = None, *, mine: int | None = None) -> list[Node]:
+    """From the root, or from the link `below`, to the link n; empty if there is none there. `mine` is the link of who
+    is looking at their own tree."""
     found = [Node(row.n, row.link_id, str(row.person_id), row.name or None, is_tag=row.is_tag, recruits=row.recruits,
                   further=row.further, pledged=row.pledged, collected=row.collected)
-             for row in fetch_all(_TRAIL, project=project_id, n=n)]
+             for row in fetch_all(_TRAIL, project=project_id, n=n, mine=mine)]
     if below is None:
         return found
     start = next((i for i, node in enumerate(found) if node.n == below), None)

@@ -85,6 +85,7 @@ def ambassador_application(slug: str) -> Answer:
         mine = applications.application_of(found, current_user) if found else None
         return render_template("sharing/ambassadors/application.html", project=project, round=found, mine=mine,
                                words=round_words, form=None, leave_form=WordForm())
+    applications.require_no_decider(found, _person())
     mine = applications.application_of(found, current_user)
     form = application_form(found, mine, _person())
     if form.validate_on_submit():

@@ -65,10 +65,10 @@ def my_tree(slug: str) -> str:
     link = queries.link_between(current_user.id, project.id)
     if link is None:
         return render_template("sharing/tree.html", project=project, picture=None, is_mine=True, trail=[])
-    trail = tree.trail(project.id, link.n)
-    sender = trail[-2] if len(trail) > 1 else None
+    trail = tree.trail(project.id, link.n, mine=link.n)
+    sender = trail[-2] if len(trail) > 1 and not trail[-2].is_tag else None  # what a tag is called is the project's own
     at = request.args.get("at", link.n, type=int)
-    below = tree.trail(project.id, at, below=link.n) if at != link.n else trail[-1:]
+    below = tree.trail(project.id, at, below=link.n, mine=link.n) if at != link.n else trail[-1:]
     if not below:
         raise NotFound(_("Nobody whom you brought is here."))
 

@@ -27,11 +27,12 @@ from sharing.queries import Found
 
 log = structlog.get_logger()
 
-# Who names itself a robot, or fetches previews for a chat. Not Cubot, which is a telephone.
+# Who names itself a robot or a program's library, or fetches previews for a chat. Not Cubot, which is a telephone.
 ROBOT = re.compile(
     r"(?<!cu)bot(?![a-z])|crawl|spider|slurp|preview|facebookexternalhit|facebookcatalog|meta-external|cardyb|embedly|"
     r"^whatsapp/|^mastodon/|http\.rb/|pleroma|misskey|skypeuripreview|vkshare|quora link|pinterest/|feedfetcher|"
-    r"mediapartners|lighthouse|pingdom|uptime|monitoring|go-http-client|^java/|ia_archiver|bingpreview|yandex\.com/bots",
+    r"mediapartners|lighthouse|pingdom|uptime|monitoring|go-http-client|^java/|^curl/|^wget/|"
+    r"python-requests/|python-urllib/|python-httpx/|aiohttp/|libwww-perl/|node-fetch|^axios/|^okhttp/|ia_archiver|bingpreview|yandex\.com/bots",
     re.I)
 BURST = 30  # new visits from one network in a minute; what comes faster is a machine
 REMEMBERED = 20_000  # visits this process knows to be counted, so that a replay costs no statement

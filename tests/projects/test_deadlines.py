@@ -74,3 +74,9 @@ def test_a_deadline_out_of_reach_is_refused(app, away, words):
 @pytest.mark.parametrize("away", [timedelta(hours=1, minutes=1), timedelta(days=59, hours=23, minutes=59)])
 def test_a_deadline_in_reach_is_taken(app, away):
     require_in_reach(clock.now() + away, "Europe/Amsterdam")
+
+
+@pytest.mark.parametrize(("day", "zone"), [(date(1, 1, 1), "Europe/Amsterdam"), (date(9999, 12, 31), "America/Chicago")])
+def test_a_day_that_is_in_no_year_of_utc_is_told_and_breaks_nothing(app, day, zone):
+    with app.test_request_context(), pytest.raises(BadInput, match="Write the day like 2026-12-31"):
+        moment_of(day, time(0, 0) if day.year == 1 else None, zone)

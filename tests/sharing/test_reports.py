@@ -1,12 +1,13 @@
 import csv
 import io
+import re
 
 import pytest
 import sqlalchemy as sa
 
 from core.db import db, transaction
 from projects.models import Project, ProjectState
-from sharing import drawing, ranking, reports, services, settings, tallies, tree
+from sharing import drawing, ranking, reports, services, settings, tags, tallies, tree
 from tests.factories import csrf_token, make_member, make_person, make_project, sign_in, square
 from tests.sharing.scenes import make_pledge
 
@@ -21,6 +22,10 @@ def grown(app):
         make_pledge(project, people[name], 1_000, ref=services.link_of(people[by], project).code if by else None)
     tallies.roll_up()
     return project, people
+
+
+def plain(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
 
 
 def named(person, project):
@@ -55,6 +60,41 @@ def test_names_of_friends_friends_show_only_with_consent_and_nobody_opens_anothe
     for foreign in (noor, services.link_of(people["Els"], project).n, 2**31 - 1):
         assert client.get(f"/projects/{project.slug}/tree?at={foreign}").status_code == 404
     assert client.get(f"/projects/{project.slug}/tree?at={mo}").status_code == 200
+
+
+def test_whom_somebody_brought_and_who_came_by_those_stand_apart_in_the_tree(client, grown):
+    project, people = grown
+    sign_in(client, project.creator)
+    page = client.get(f"/projects/{project.slug}/recruits/tree").text
+    picture, words = page[page.index("<svg class=\"tree-pic"):page.index("<ul class=\"tree\"")], plain(page[page.index("<ul class=\"tree\""):])
+    assert "brought 2 + 2" in picture and "brought 1 + 1" in picture and "3 came by that link itself" in picture
+    assert "brought 2, and 2 more by them" in words and "brought 1, and 1 more by them" in words and "brought 4" not in page
+    ravi = services.link_of(people["Ravi"], project).n
+    last = client.get(f"/projects/{project.slug}/recruits/tree?at={ravi}").text
+    assert "brought 1" in last and " + " not in last[last.index("<svg class=\"tree-pic"):] and "came by that link" not in last
+
+
+def test_ones_own_tree_knows_who_sent_oneself_and_whom_one_brought_by_first_name_and_no_tag(client, grown):
+    project, people = grown
+    mo, ravi = (services.link_of(people[n], project).n for n in ("Mo", "Ravi"))
+    path = f"/projects/{project.slug}/tree"
+    below = sign_in(client.application.test_client(), people["Mo"])
+    page = plain(below.get(path).text)
+    assert "Noor brought you" in page, "whose link said so"
+    assert "Ravi brought 1." in plain(below.get(f"{path}?at={ravi}").text)
+    last = sign_in(client.application.test_client(), people["Puck"])
+    assert "Noor" not in last.get(path).text and "Mo" not in last.get(path).text
+    above = sign_in(client.application.test_client(), people["Noor"])
+    assert "Mo brought 1, and they brought 1 more." in plain(above.get(f"{path}?at={mo}").text)
+    assert "Ravi" not in above.get(f"{path}?at={ravi}").text, "who is a friend of a friend"
+    with transaction():
+        tag = tags.add_tag(project, "Secret plan of ours")
+    els = make_person("Els Tagged")
+    make_pledge(project, els, ref=tag.code)
+    make_pledge(project, ref=services.link_of(els, project).code)
+    tallies.roll_up()
+    page = plain(sign_in(client.application.test_client(), els).get(path).text)
+    assert "You brought 1." in page and "Secret plan" not in page and "brought you" not in page
 
 
 def test_equals_share_a_place_and_the_next_counts_all_before_it(grown):

@@ -89,6 +89,9 @@ def test_one_round_of_a_project_at_a_time(project):
     ({"call_until": timedelta(days=-2)}, "call_until"), ({"vote_until": timedelta(days=6)}, "vote_until"),
     ({"runs_from": timedelta(days=9)}, "runs_from"), ({"runs_until": timedelta(days=11)}, "runs_until"),
     ({"call_from": timedelta(days=-9), "call_until": timedelta(days=-1)}, "call_until"),
+    ({"runs_until": timedelta(days=12 + 181)}, "runs_until"), ({"runs_until": timedelta(days=36_500)}, "runs_until"),
+    ({"runs_from": timedelta(days=180), "runs_until": timedelta(days=190)}, "runs_from"),
+    ({name: timedelta(days=181 + n) for n, name in enumerate(rounds.DATES)}, "call_from"),
     ({"disclosure": "Buy this, it is great."}, "disclosure"),
     ({"regions": (("Ghent", 2), ("Antwerp", 1))}, "regions"), ({"channels": (("Radio", 3),)}, "channels"),
     ({"regions": (("Ghent", 1), ("ghent", 1))}, "regions")])
@@ -97,6 +100,18 @@ def test_what_a_round_cannot_be_is_told_beside_its_field(project, changes, field
     with pytest.raises(BadInput) as refusal:
         rounds.open_round(project, plan(**moments), project.creator)
     assert refusal.value.field == field and scalar("SELECT count(*) FROM ambassador_round") == 0
+
+
+def test_a_round_may_take_half_a_year_and_one_of_before_that_rule_stays_open_to_changes(project):
+    until_then = clock.now() + timedelta(days=12 + 180)
+    made = rounds.open_round(project, plan(runs_until=until_then), project.creator)
+    with pytest.raises(BadInput) as refusal:
+        rounds.edit_round(made.id, plan(runs_until=until_then + timedelta(days=1)), made.edition, project.creator)
+    assert refusal.value.field == "runs_until"
+    made.runs_until = until_then + timedelta(days=400)  # written before the rule
+    db.session.commit()
+    was = {name: getattr(made, name) for name in rounds.DATES}
+    assert rounds.edit_round(made.id, plan(**was, title="Street teams"), made.edition, project.creator).title == "Street teams"
 
 
 @pytest.mark.parametrize("words", ["I am an ambassador of it.", "Advertisement", "Ik ben ambassadeur.", "Reclame", "Paid by them"])

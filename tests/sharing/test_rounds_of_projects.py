@@ -126,7 +126,7 @@ def test_after_a_success_a_round_goes_on_until_long_after(app):
     with app.test_request_context():
         project = make_project(days=15, goal=1)
         make_pledge(project)
-    made = make_round(project, runs_until=clock.now() + timedelta(days=300))
+    made = make_round(project, runs_until=clock.now() + timedelta(days=170))
     make_application(made)
     until(made, R.RUNNING)
     pass_to(project.deadline)

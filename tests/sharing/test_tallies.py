@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from backing.models import PledgeState
 from core import clock
 from core.db import db, transaction
+from core.jobs import drain
 from sharing import attribution, services, tallies, visits
 from sharing.models import DayTally, LinkTally, ShareLink, ShareTag, WeekTally
 from tests.factories import make_person, make_project, scalar
@@ -151,17 +152,27 @@ def test_who_follows_hears_of_the_links_whose_own_results_changed_in_the_same_tr
     tallies.roll_up()
     assert len(heard) == 1
 
-    def fail(_links):
-        raise RuntimeError
 
-    tallies.FOLLOWERS.append(fail)
-    make_pledge(links[0].project, ref=links[0].code, amount=500)
-    with pytest.raises(RuntimeError):
-        tallies.roll_up()
-    assert tally(links[0])[0] == (1, 1_000, 0) and count("share_due") == 1
-    tallies.FOLLOWERS.pop()
+def test_a_follower_that_fails_keeps_no_tally_waiting_and_hears_of_the_links_again(app, monkeypatch):
+    is_broken, heard, others = True, [], []
+
+    def follow(links):
+        db.session.execute(sa.text("UPDATE project SET blurb = 'half done'"))
+        if is_broken:
+            db.session.execute(sa.text("SELECT 1 / 0"))  # what PostgreSQL answers with an aborted transaction
+        heard.append(links)
+
+    monkeypatch.setattr(tallies, "FOLLOWERS", [follow, others.append])
+    project, other = make_project(), make_project()
+    [link, _own], _pledges = family(project, 1_000)
+    [elsewhere, _own], _pledges = family(other, 700)
     tallies.roll_up()
-    assert tally(links[0])[0] == (2, 1_500, 0)
+    assert tally(link)[0] == (1, 1_000, 0) and tally(elsewhere)[0] == (1, 700, 0) and count("share_due") == 0
+    assert heard == [] and others == [{link.id, elsewhere.id}]
+    assert db.session.execute(sa.text("SELECT count(*) FROM project WHERE blurb = 'half done'")).scalar_one() == 0
+    is_broken = False
+    drain(app, ticking=False)
+    assert heard == [{link.id, elsewhere.id}]
 
 
 def test_a_credit_that_somebody_holds_locked_waits_for_the_next_round_and_nobody_waits_for_it(app):

@@ -70,7 +70,8 @@ class Scene:
                 if person is None and page != "ambassadors":
                     self.look(role, page, 302)
                 elif not is_jury:
-                    self.look(role, page)
+                    is_decider = page.endswith("/application") and role in ("creator", "organiser") and self.is_open()
+                    self.look(role, page, 409 if is_decider else 200)
                 else:
                     self.look(role, page, 404 if jury == 404 else 200 if role in jurors else 403)
             for page in DESK:
@@ -80,6 +81,9 @@ class Scene:
                     self.look(role, page, 200 if role == "creator" else 403)
                 else:
                     self.look(role, page, csv if page.endswith(".csv") else 200)
+
+    def is_open(self):
+        return scalar("SELECT EXISTS (SELECT FROM ambassador_round WHERE state = 'open')")
 
 
 @pytest.fixture
@@ -242,13 +246,25 @@ def test_a_wrong_answer_is_told_beside_its_question(client, project, changes, wo
     assert "is-wrong" in answer.text and scalar("SELECT count(*) FROM application") == 0
 
 
+def test_what_is_missing_is_told_at_once_for_every_question(client, project):
+    make_round(project, regions=(("Ghent", 1),))
+    sign_in(client, make_person())
+    answer = send(client, project, "application")
+    assert answer.status_code == 422 and answer.text.count('class="field-error"') == 4, "region, two questions, consent"
+
+
 def test_the_team_and_whoever_is_not_confirmed_cannot_apply(client, project):
     make_round(project)
-    for person, words in ((project.creator, "you cannot apply"), (make_person(confirmed_at=None), "Confirm your e-mail")):
-        sign_in(client, person)
-        page = client.get(f"/projects/{project.slug}/ambassadors/application")
-        answer = send(client, project, "application", **apply_form())
-        assert (page.status_code, answer.status_code) == (200, 422) and words in answer.text
+    sign_in(client, make_person(confirmed_at=None))
+    page = client.get(f"/projects/{project.slug}/ambassadors/application")
+    answer = send(client, project, "application", **apply_form())
+    assert (page.status_code, answer.status_code) == (200, 422) and "Confirm your e-mail" in answer.text
+    sign_in(client, project.creator)  # who is told before the questions, not after them
+    token = csrf_token(client, f"/projects/{project.slug}/ambassadors/desk")
+    for answer in (client.get(f"/projects/{project.slug}/ambassadors/application"),
+                   client.post(f"/projects/{project.slug}/ambassadors/application", data={"csrf_token": token, **apply_form()})):
+        assert answer.status_code == 409 and "you cannot apply" in answer.text
+    assert scalar("SELECT count(*) FROM application") == 0
 
 
 def test_whoever_is_banned_from_sharing_cannot_apply(client, project):

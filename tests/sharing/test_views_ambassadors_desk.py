@@ -78,7 +78,8 @@ def test_a_creator_writes_publishes_changes_and_cancels_a_round(client, project)
     ("public_percent", "101", "from 0 to 100"), ("public_percent", "-1", "from 0 to 100"), ("points_each", "1001", "0 to 1,000"),
     ("disclosure", "", "readers must know"), ("disclosure", "Lovely music.", "Use a word such as"),
     ("disclosure", "ambassador " * 30, "At most 200"), ("questions-1-options", "One", "two to twenty choices"),
-    ("questions-0-label", "x" * 201, "At most 200"), ("runs_until", "9999-12-31", "")])
+    ("questions-0-label", "x" * 201, "At most 200"), ("runs_until", "9999-12-31", "at most 180 days"),
+    ("runs_from", "9998-12-31", ""), ("call_from", "0001-01-01", "Write the day like")])
 def test_a_wrong_field_of_a_round_is_told_beside_it(client, project, field, value, words):
     sign_in(client, project.creator)
     value = day(value) if isinstance(value, int) else value

@@ -46,7 +46,7 @@ def test_another_network_browser_or_link_is_another_visit(link):
     assert visits.note_visit(other, "203.0.113.7", FIREFOX, {})
 
 
-@pytest.mark.parametrize("agent", [
+@pytest.mark.parametrize("agent", ["curl/8.14.1", "Wget/1.25.0", "python-requests/2.32.5", "okhttp/5.3.0",
     "", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Twitterbot/1.0",
     "facebookexternalhit/1.1", "WhatsApp/2.23.20.0", "TelegramBot (like TwitterBot)", "Slackbot-LinkExpanding 1.0",
     "Mastodon/4.5.0 (http.rb/5.3; +https://mastodon.social/)", "Mozilla/5.0 (compatible; Bluesky Cardyb/1.1)",

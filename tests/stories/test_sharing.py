@@ -103,7 +103,7 @@ def test_three_generations_over_two_devices(world, visitor):
     assert not scrolls_sideways(noor)
     follow(noor, "^See the whole tree$")
     says(noor, "3 backers came by links.", "€77.00 pledged and €0.00 collected in all.", "Poster in the hall",
-         "tag, brought 3", "a backer €40, brought 2", "Step 1", "Step 2", "By a tag")
+         "tag, brought 1, and 2 more by them", "a backer €40, brought 1, and 1 more by them", "Step 1", "Step 2", "By a tag")
     assert not scrolls_sideways(noor)
     follow(noor, "^a backer$")  # Ada, who has shown her name to nobody
     says(noor, "A backer brought 1, and they brought 1 more.", "€37.00 pledged", "Bram €25, brought 1", "a backer €12")
