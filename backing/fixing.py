@@ -29,6 +29,9 @@ def authenticate(pledge: Pledge, return_url: str) -> str | None:
         raise Refusal(_("This card was tried as often as it may be. Use another card; nothing was charged."))
     try:
         outcome = charging.charge(payment_id, method or "", title, return_url=return_url)
+    except safety.MoneySafe as error:  # not their bank, and not for a minute only
+        raise Unavailable(_("All payments of this site are paused while its books are checked. Nothing was charged and "
+                            "your reward stays yours; try again later today.")) from error
     except GatewayError as error:
         raise Unavailable(_("Your bank's page does not answer just now. Nothing was charged; try again in a "
                             "minute.")) from error

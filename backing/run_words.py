@@ -60,6 +60,12 @@ def act_word(action: str) -> str:
     return {"backing:pause_run": _("Paused"), "backing:resume_run": _("Went on")}.get(action, action)
 
 
+def act_reasons(facts: dict[str, Any]) -> list[str]:
+    """Why it was paused, for staff: what pulled the brake, Stripe's code, and what somebody typed."""
+    brake = {DECLINES: _("too many refusals"), REQUESTS: _("Stripe did not accept our requests")}.get(facts.get("why", ""))
+    return [said for said in (brake, facts.get("code"), facts.get("said")) if said]
+
+
 def parts(counts: Counts) -> list[tuple[str, str, int, str]]:
     """Key, word, number and what it means, in the order of a pledge's way."""
     return [

@@ -15,7 +15,7 @@ from core.audit import note
 from core.db import ask, db, transaction
 from core.errors import Refusal
 from core.jobs import defer, every
-from payments import caps
+from payments import caps, safety
 from payments.alerts import alert, alert_kind
 
 log = structlog.get_logger()
@@ -77,6 +77,8 @@ def resume_run(project_id: UUID, by_id: UUID | None = None) -> bool:
 
 def retry_pledge(pledge_id: UUID, by_id: UUID | None = None) -> None:
     """Try one errored pledge now, with the card it has; Refusal when that cannot be."""
+    if safety.look().is_safe_mode:
+        raise Refusal(_("Money-safe mode is on: nothing is charged anywhere until staff release it."))
     with transaction() as session:
         row = session.execute(sa.text("""
             SELECT g.state, g.project_id, c.payment_method_id, r.state AS run

@@ -25,7 +25,8 @@ INTENTS = Topic("payments", "intents", """
                 THEN 'amount' ELSE 'status' END AS kind,
            i.id AS stripe_id, p.id AS payment_id, p.project_id,
            jsonb_build_object('state', p.state, 'amount', p.amount, 'currency', p.currency) AS ours,
-           jsonb_build_object('status', i.status, 'amount', CASE WHEN i.status = 'succeeded' THEN i.received ELSE i.amount END,
+           jsonb_build_object('status', i.status, 'amount', CASE WHEN i.status = 'succeeded' AND i.received <> p.amount
+                                                                    THEN i.received ELSE i.amount END,
                               'currency', i.currency, 'intent', i.id, 'charge', i.charge) AS theirs
       FROM their_intents i JOIN payment p ON p.stripe_id = i.id
      WHERE (%(ids)s::text[] IS NULL OR i.id = ANY(%(ids)s)) AND (
@@ -81,7 +82,11 @@ CHARGES = Topic("charges", "charges", """
        AND CASE WHEN q.id IS NOT NULL THEN NOT c.is_paid OR c.amount <> q.amount OR c.currency <> q.currency
                 ELSE c.is_paid AND (coalesce(p.id, s.id, j.id) IS NOT NULL OR c.subject IS NOT NULL)
                      AND c.refunded < c.amount
-                     AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.duplicate_charge_id = c.id) END""")
+                     AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.duplicate_charge_id = c.id)
+                     -- what STRAYS tells already; told twice in other words, no settled line would ever stay settled
+                     AND NOT EXISTS (SELECT 1 FROM their_intents i WHERE i.id = c.intent AND i.charge = c.id
+                                        AND i.status = 'succeeded' AND coalesce(i.subject, i.project) IS NOT NULL
+                                        AND p.id IS NULL) END""")
 
 # What Stripe says went back of a charge, beside the refunds that we know of; open ones may be on either side.
 REFUNDED = Topic("refunded sums", "charges", """
@@ -109,6 +114,15 @@ REFUNDS = Topic("refunds", "refunds", """
      WHERE (%(ids)s::text[] IS NULL OR f.id = ANY(%(ids)s)) AND p.id IS NOT NULL
        AND CASE WHEN r.id IS NULL OR r.stripe_id <> f.id THEN f.status NOT IN ('failed', 'canceled')
                 ELSE r.state <> f.status OR r.amount <> f.amount OR r.currency <> f.currency END""")
+
+# A charge of nobody that was booked, and then went back at Stripe: what was owed for it is owed no more.
+STRANGERS = Topic("refunds of charges that nobody asked for", "refunds", """
+    SELECT '' AS heal, 'stranger_refunded' AS kind, f.id AS stripe_id, NULL::uuid AS payment_id, t.project_id,
+           '{}'::jsonb AS ours,
+           jsonb_build_object('status', f.status, 'amount', f.amount, 'currency', f.currency, 'charge', f.charge) AS theirs
+      FROM their_refunds f JOIN ledger_transaction t ON t.kind = 'adjustment' AND t.external_id = f.charge AND t.part = ''
+     WHERE (%(ids)s::text[] IS NULL OR f.id = ANY(%(ids)s)) AND f.status = 'succeeded'
+       AND NOT EXISTS (SELECT 1 FROM ledger_transaction b WHERE b.kind = 'adjustment' AND b.external_id = f.id)""")
 
 TRANSFERS = Topic("transfers", "transfers", """
     SELECT CASE WHEN t.id IS NOT NULL AND t.amount = f.amount AND t.currency = f.currency
@@ -173,7 +187,7 @@ MOVEMENTS = Topic("balance transactions", "movements", f"""
                 ELSE m.net <> 0 AND NOT EXISTS (SELECT 1 FROM ledger_transaction t
                            WHERE t.kind IN ('payout', 'stripe_fee', 'adjustment') AND t.external_id = m.id) END""")  # noqa: S608
 
-TOPICS = (INTENTS, STRAYS, CHARGES, REFUNDS, REFUNDED, TRANSFERS, DISPUTES, WARNINGS, MOVEMENTS)
+TOPICS = (INTENTS, STRAYS, CHARGES, REFUNDS, REFUNDED, STRANGERS, TRANSFERS, DISPUTES, WARNINGS, MOVEMENTS)
 
 # What we say Stripe has and its list does not show: list → (our table, its id at Stripe, payment, state, since when).
 _OURS = {

@@ -77,17 +77,28 @@ def words(is_creator: bool = False) -> dict[str, str]:
             "transfer": _("Transfer to you") if is_creator else _("Transfer"),
             "reversal": _("Taken back"), "debt": _("Owed by you") if is_creator else _("Owed by the creator"), "shortfall": _("Fees not given back"),
             "set off": _("Set off against a payout"), "available": _("Became available"),
-            "duplicate": _("Second charge"), "payout": _("Payout to the bank")}
+            "duplicate": _("Second charge"), "payout": _("Payout to the bank"), "fee": _("Stripe’s fee"),
+            "stripe_fee": _("Stripe’s fee for the platform"), "adjustment": _("Booked by the people who run this site")}
 
 
 def part_word(part: str) -> str:
     """What the part of a movement is called; a bare number says nothing to anybody."""
     said = {"pending": _("asked for"), "posted": _("confirmed"), "void": _("called off"), "withdrawn": _("taken by the bank"),
-            "reinstated": _("given back by the bank"), "lost": _("lost"), "": ""}
+            "reinstated": _("given back by the bank"), "lost": _("lost"), "corrected": _("corrected"), "": ""}
     if part.endswith("reversed"):
         return _("corrected")
     word = part.split(":")[0]
     return "" if word.isdigit() else said.get(word, word)
+
+
+def wanted_words(wanted: list[str]) -> list[str]:
+    """What Stripe asks for, in words; its own are paths into its objects."""
+    known = (("destination", _("a bank account")), ("document", _("a document")), ("email", _("an e-mail address")),
+             ("date_of_birth", _("a date of birth")), ("id_number", _("a number that says who you are")),
+             ("phone", _("a phone number")), ("address", _("an address")), ("name", _("a name")),
+             ("tos_", _("consent to its terms")), ("terms", _("consent to its terms")))
+    said = [next((word for part, word in known if part in path), _("some more about you")) for path in wanted]
+    return list(dict.fromkeys(said))
 
 
 def moment(at: datetime, zone: str) -> str:

@@ -201,7 +201,7 @@ def _write_down(found: Sequence[Difference], report: Report) -> int:
 
 # The kinds that a comparison finds, and finds gone; others are written by the doors themselves.
 KINDS = ["amount", "status", "stray_intent", "duplicate_charge", "unknown_charge", "refunded", "unknown_refund",
-         "unknown_transfer", "reversed", "unknown_dispute", "unknown_warning", "unknown_movement", "fee", "missing_there"]
+         "stranger_refunded", "unknown_transfer", "reversed", "unknown_dispute", "unknown_warning", "unknown_movement", "fee", "missing_there"]
 _SEEN = """
     UPDATE mismatch SET settled_at = clock_now(), how = 'gone'
      WHERE settled_at IS NULL AND seen_at < %(before)s AND kind = ANY(%(kinds)s) AND (%(full)s OR stripe_id IN (

@@ -62,10 +62,11 @@ def _book(refund: Refund, was: RefundState) -> None:
 _MISMATCH = sa.text("""
     INSERT INTO mismatch (kind, stripe_id, payment_id, project_id, ours, theirs)
     VALUES (:kind, :stripe, :payment, :project,
-            jsonb_build_object('refund', CAST(:id AS text), 'amount', CAST(:amount AS bigint))
+            jsonb_build_object('refund', CAST(:id AS text), 'amount', CAST(:amount AS bigint), 'currency', CAST(:currency AS text))
                 || CASE WHEN CAST(:duplicate AS text) IS NULL THEN '{}'::jsonb
                         ELSE jsonb_build_object('duplicate', CAST(:duplicate AS text)) END,
-            jsonb_build_object('status', CAST(:status AS text), 'failure', CAST(:failure AS text)))
+            jsonb_build_object('status', CAST(:status AS text), 'failure', CAST(:failure AS text),
+                               'amount', CAST(:theirs AS bigint), 'currency', CAST(:currency AS text)))
     ON CONFLICT (kind, stripe_id) WHERE settled_at IS NULL DO UPDATE SET seen_at = clock_now(), theirs = excluded.theirs""")
 
 
@@ -73,8 +74,8 @@ def _reopen(kind: str, refund: Refund, news: RefundNews) -> None:
     """The backer is owed it again, or has it twice: a line on the worklist of staff, and a mail (S-66)."""
     db.session.execute(_MISMATCH, {
         "kind": kind, "stripe": news.stripe_id or str(refund.id), "payment": refund.payment_id, "id": refund.id,
-        "project": refund.project_id, "amount": refund.amount, "status": news.status, "failure": news.failure,
-        "duplicate": refund.duplicate_charge_id})
+        "project": refund.project_id, "amount": refund.amount, "currency": refund.currency, "theirs": news.amount,
+        "status": news.status, "failure": news.failure, "duplicate": refund.duplicate_charge_id})
     tell_staff(kind, refund.id, amount=refund.amount, currency=refund.currency,
                code=news.failure or news.status)
 

@@ -10,7 +10,7 @@ from core import clock
 from core.i18n import locale_name
 from core.policy import allow
 from core.web import csrf
-from payments import accounts, gateway, inbox, owing
+from payments import accounts, gateway, inbox, owing, pictures
 from payments.forms import PayoutForm
 from payments.shortcut import LARGEST_EVENT, PATH
 
@@ -61,7 +61,7 @@ def _page(form: PayoutForm) -> str:
         "payments/money.html" if context["known"] else "payments/payouts.html", project=g.subject, account=account,
         form=form, fee_bp=current_app.config["PLATFORM_FEE_BP"], days=current_app.config["PAYOUT_DAYS"],
         obstacle=accounts.obstacle(account, g.subject.currency), debts=owing.debts_of(g.subject.creator_id),
-        is_creator=current_user.id == g.subject.creator_id, **context)
+        is_creator=current_user.id == g.subject.creator_id, wanted_words=pictures.wanted_words, **context)
 
 
 def _offer(form: PayoutForm) -> None:

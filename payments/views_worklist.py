@@ -11,7 +11,7 @@ from core.db import db
 from core.errors import NotFound
 from core.platform import StaffPage
 from core.policy import allow
-from payments import safety, worklist, worklist_words
+from payments import cases, safety, worklist, worklist_words
 from payments.views import bp
 from payments.worklist_forms import ActForm, EnterForm, ExplainForm, ReleaseForm
 
@@ -38,8 +38,10 @@ def _page(explained: tuple[UUID, ExplainForm] | None = None, enter: EnterForm | 
     mode = safety.look()
     cursors = {row.name: row.run_at for row in db.session.execute(sa.text(
         "SELECT name, run_at FROM stripe_cursor WHERE name IN ('reconcile', 'full', 'events')"))}
+    items = worklist.open_items(int(page))
     return render_template(
-        "payments/worklist.html", items=worklist.open_items(int(page)), settled=worklist.settled_items(), count=count,
+        "payments/worklist.html", items=items,
+        subjects=cases.name_subjects([item.subject_id for item in items if item.subject_id]), settled=worklist.settled_items(), count=count,
         page=int(page), per_page=worklist.PER_PAGE, mode=mode, why=safety.words_of(mode.why), cursors=cursors, words=worklist_words, form=ActForm(),
         enter=enter or EnterForm(), release=release or ReleaseForm(), explain=ExplainForm(),
         explained=explained)

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 PER_PAGE = 50
 # What can be done about a kind, beside explaining it: refund | adopt | book | again.
 ACTIONS = {
-    "duplicate_charge": "refund", "unknown_charge": "book", "unknown_refund": "adopt", "unknown_transfer": "book",
+    "duplicate_charge": "refund", "unknown_charge": "book", "unknown_refund": "adopt", "stranger_refunded": "book", "unknown_transfer": "book",
     "unknown_movement": "book", "fee": "book", "amount": "again", "status": "again", "refunded": "again",
     "reversed": "again", "missing_there": "again", "unknown_dispute": "again", "unknown_warning": "again",
     "stray_intent": "again", "balance": "again", "refund_failed": "", "refund_twice": "",
@@ -179,6 +179,9 @@ def _book(line: _Open, by_id: UUID | None) -> str:
         elif line.kind == "unknown_transfer":
             lines = [(Account.CREATOR_PAYABLE, int(theirs["amount"]), "transfer that nobody asked for"),
                      (Account.STRIPE_AVAILABLE, -int(theirs["amount"]), "transfer that nobody asked for")]
+        elif line.kind == "stranger_refunded":
+            lines = [(Account.BACKER_RECEIVABLE, int(theirs["amount"]), "charge that nobody asked for went back"),
+                     (Account.STRIPE_AVAILABLE, -int(theirs["amount"]), "charge that nobody asked for went back")]
         elif line.kind == "fee":
             more = int(theirs["fee"]) - int(line.ours["fee"])
             lines = [(Account.CREATOR_PAYABLE, more, "processing fee"), (Account.STRIPE_PENDING, -more, "processing fee")]

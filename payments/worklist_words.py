@@ -18,6 +18,7 @@ def title(kind: str) -> str:
         "status": _("The states differ"),
         "refunded": _("The refunded sums differ"),
         "unknown_refund": _("A refund that we do not know"),
+        "stranger_refunded": _("A charge that we did not know went back"),
         "refund_failed": _("A refund did not arrive"),
         "refund_twice": _("Refunded twice"),
         "unknown_transfer": _("A transfer that we do not know"),
@@ -38,6 +39,7 @@ def advice(kind: str) -> str:
         "unknown_charge": _("Booked, it is owed to whoever paid. Refund it at Stripe, then book that as well."),
         "stray_intent": _("It was not paid. Asked again, it is called off."),
         "unknown_refund": _("Somebody refunded at Stripe instead of here. Taken in, it counts like any other."),
+        "stranger_refunded": _("It was booked as owed to whoever paid. Booked as well, nothing is owed for it any more."),
         "refund_failed": _("The bank sent the money back, and it is owed to the backer again. Refund it anew from the pledge, "
                            "or pay by other means."),
         "refund_twice": _("More went back than was asked for. Ask the backer, or book it as your loss."),
