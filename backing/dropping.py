@@ -1,4 +1,4 @@
-"""Letting a pledge go whose charge was not mended in time."""
+"""Letting pledges go that were not charged: not mended in time, or everybody's money goes back."""
 
 from uuid import UUID
 
@@ -10,9 +10,12 @@ from core.db import db, transaction
 from core.mail import post
 from payments import charging
 
+REFUNDED = "refunded"  # the `cancel_reason` of who was let go because everybody's money goes back
+BATCH = 200
 
-def drop(pledge_id: UUID, why: str) -> bool:
-    """errored → dropped: the time to mend it is over; its stock goes back and its sum no longer counts.
+
+def drop(pledge_id: UUID, why: str, reason: str | None = None) -> bool:
+    """errored or pledged → dropped: nobody charges it any more; its stock goes back and its sum no longer counts.
 
     The intent is called off at Stripe first, so that a late yes of the bank cannot charge somebody who was let go.
     """
@@ -23,13 +26,29 @@ def drop(pledge_id: UUID, why: str) -> bool:
         return False
     with transaction() as session:
         row = session.execute(sa.text("""
-            UPDATE pledge SET state = 'dropped' WHERE id = :id AND state = 'errored'
-            RETURNING id, project_id, reward_id, amount"""), {"id": pledge_id}).first()
+            UPDATE pledge SET state = 'dropped', cancel_reason = :reason
+             WHERE id = :id AND (state = 'errored' OR state = 'pledged' AND CAST(:reason AS text) IS NOT NULL)
+            RETURNING id, project_id, reward_id, amount, old.state AS was"""), {"id": pledge_id, "reason": reason}).first()
         if row is None:
             return False
-        add_move(row.id, row.project_id, "errored", "dropped", None, why)
+        add_move(row.id, row.project_id, row.was, "dropped", None, why)
         add_delta(row.project_id, row.reward_id, backers=-1, raised=-row.amount)
         post("backing/dropped", pledge_id=row.id)
         session.flush()
         release(row.reward_id)
     return True
+
+
+_UNCHARGED = sa.text("SELECT id FROM pledge WHERE project_id = :project AND state IN ('pledged', 'errored') AND id > :after "
+                     "ORDER BY id LIMIT :n")
+
+
+def let_everyone_go(project_id: UUID) -> None:
+    """Drop who was not charged of a project that gives everybody's money back. Whose charge is in the air, or whom Stripe
+    does not let us call off now, is left for the next time."""
+    after = UUID(int=0)
+    while ids := list(db.session.scalars(_UNCHARGED, {"project": project_id, "after": after, "n": BATCH})):
+        for pledge_id in ids:
+            drop(pledge_id, "everybody's money goes back", REFUNDED)
+        after = ids[-1]
+    db.session.rollback()

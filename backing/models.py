@@ -40,7 +40,7 @@ class Pledge(Stateful, Base):
     MOVES: ClassVar[dict[Any, set[Any]]] = {
         S.HELD: {S.PLEDGED, S.EXPIRED, S.CANCELLED},
         S.EXPIRED: {S.PLEDGED},  # the card was saved in the same moment and the reward was still there
-        S.PLEDGED: {S.COLLECTING, S.CANCELLED, S.LAPSED},
+        S.PLEDGED: {S.COLLECTING, S.CANCELLED, S.LAPSED, S.DROPPED},
         S.COLLECTING: {S.COLLECTED, S.ERRORED},
         S.ERRORED: {S.COLLECTING, S.COLLECTED, S.DROPPED},
         S.COLLECTED: {S.REFUNDED},

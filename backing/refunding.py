@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
+from backing import dropping
 from backing.hooks import pledge_changed
 from backing.models import Pledge, PledgeState
 from backing.refund_queries import refundable
@@ -117,8 +118,8 @@ def _came_again(pledge: Pledge, refund: Refund) -> None:
 # Everybody -------------------------------------------------------------------------------------------
 
 def refund_everyone(project: Project, reason: str, note: str, by_id: UUID | None) -> UUID:
-    """Begin to refund all that is left of every payment of a project; a job does it in batches and can be stopped
-    anywhere. Asked for while one runs, it is that one."""
+    """Begin to refund all that is left of every payment of a project, and to let go who was not charged yet; a job does it
+    in batches and can be stopped anywhere. Asked for while one runs, it is that one."""
     if reason not in refunds.REASONS:
         raise BadInput(_("Choose one of these reasons."), "reason")
     with transaction() as session:
@@ -145,9 +146,23 @@ _NEXT = sa.text("""
      ORDER BY id LIMIT :n""")
 
 
+# What was in the air when the run came by. Those that only a bank may give back have been looked at, and are asked in vain.
+_LATE = sa.text("""
+    SELECT id FROM payment m WHERE project_id = :project AND state = 'succeeded'
+       AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.payment_id = m.id) ORDER BY id""")
+_MAY_BE_CHARGED = sa.text("""
+    SELECT EXISTS (SELECT 1 FROM pledge WHERE project_id = :project AND state IN ('pledged', 'collecting', 'errored'))""")
+
+
 def run_refunds(run_id: UUID) -> int:
-    """Go on with a run until every payment was looked at once; returns how many refunds were asked for. Any number may
-    run at once: each batch is one transaction that holds the run's row."""
+    """Go on with a run until every payment was looked at once and nobody can be charged any more; returns how many refunds
+    were asked for. Any number may run at once: each batch is one transaction that holds the run's row."""
+    project_id = db.session.scalar(sa.text("SELECT project_id FROM refund_run WHERE id = :id AND finished_at IS NULL"),
+                                   {"id": run_id})
+    db.session.rollback()
+    if project_id is None:
+        return 0
+    dropping.let_everyone_go(project_id)
     asked = 0
     while True:
         with transaction() as session:
@@ -156,14 +171,24 @@ def run_refunds(run_id: UUID) -> int:
             if run is None:
                 return asked
             batch = session.execute(_NEXT, {"project": run.project_id, "after": run.last_payment_id, "n": BATCH}).all()
+            if not batch:
+                return asked + _end(run)
             done = [_ask_one(row.id, run) for row in batch if row.is_left]
             session.execute(sa.text("""
                 UPDATE refund_run SET asked = asked + :asked, skipped = skipped + :skipped,
-                       last_payment_id = coalesce(CAST(:last AS uuid), last_payment_id),
-                       finished_at = CASE WHEN CAST(:last AS uuid) IS NULL THEN clock_now() END WHERE id = :id"""), {
-                "asked": done.count(True), "skipped": done.count(False), "id": run_id,
-                "last": batch[-1].id if batch else None})
+                       last_payment_id = :last WHERE id = :id"""), {
+                "asked": done.count(True), "skipped": done.count(False), "id": run_id, "last": batch[-1].id})
         asked += done.count(True)
+
+
+def _end(run: Any) -> int:
+    """All were looked at: the run is over unless a charge is still in the air; then it is looked at again in a moment."""
+    is_over = not db.session.scalar(_MAY_BE_CHARGED, {"project": run.project_id})  # before what was in the air is read
+    late = sum(_ask_one(payment_id, run) for payment_id in db.session.scalars(_LATE, {"project": run.project_id}).all())
+    db.session.execute(sa.text("""
+        UPDATE refund_run SET asked = asked + :late, finished_at = CASE WHEN :over THEN clock_now() END WHERE id = :id"""),
+        {"late": late, "over": is_over, "id": run.id})
+    return late
 
 
 def _ask_one(payment_id: UUID, run: Any) -> bool:
