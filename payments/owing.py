@@ -137,7 +137,7 @@ def gather_shortfalls(project_id: UUID) -> int:
 _SHORTFALL = sa.text("""
     SELECT coalesce(sum(e.amount), 0)::bigint FROM ledger_transaction t
       JOIN ledger_entry e ON e.transaction_id = t.id AND e.account = 'creator_debt' AND e.currency = :currency
-     WHERE t.project_id = :project AND t.kind IN ('shortfall', 'set off')""")
+     WHERE t.project_id = :project AND t.kind IN ('shortfall', 'set off', 'adjustment')""")
 
 
 def _shortfall(project_id: UUID, currency: str) -> int:

@@ -70,7 +70,8 @@ _SUMS = sa.text("""
                                              AND t.subject_id IS NOT NULL), 0) AS refunding,
            coalesce(sum(e.amount) FILTER (WHERE t.kind = 'dispute' AND e.what <> 'dispute fee' AND e.account IN ('creator_payable', 'platform_fee')), 0) AS disputed,
            coalesce(sum(e.amount) FILTER (WHERE t.kind = 'dispute' AND e.account = 'creator_payable' AND e.what = 'dispute fee'), 0) AS dispute_fees,
-           coalesce(sum(e.amount) FILTER (WHERE t.kind IN ('transfer', 'adjustment') AND e.account = 'creator_payable'), 0) AS transferred,
+           coalesce(sum(e.amount) FILTER (WHERE t.kind = 'transfer' AND e.account = 'creator_payable'
+                                            OR t.kind = 'adjustment' AND e.account IN ('creator_payable', 'creator_debt')), 0) AS transferred,
            coalesce(-sum(e.amount) FILTER (WHERE e.account = 'transfers_payable'), 0) AS on_its_way,
            coalesce(sum(e.amount) FILTER (WHERE t.kind = 'reversal' AND e.account = 'stripe_available'), 0) AS taken_back,
            coalesce(sum(e.amount) FILTER (WHERE e.account = 'creator_debt'), 0) AS debt,
@@ -255,7 +256,8 @@ _BY_PROJECT = sa.text("""
     SELECT p.slug, p.title, e.currency,
            coalesce(-sum(e.amount) FILTER (WHERE t.kind = 'charge' AND e.account = 'creator_payable' AND e.what = 'charge'), 0)::bigint AS came_in,
            coalesce(-sum(e.amount) FILTER (WHERE e.account = 'platform_fee'), 0)::bigint AS fee,
-           coalesce(sum(e.amount) FILTER (WHERE t.kind IN ('transfer', 'adjustment') AND e.account = 'creator_payable'), 0)::bigint AS paid_out,
+           coalesce(sum(e.amount) FILTER (WHERE t.kind = 'transfer' AND e.account = 'creator_payable'
+                                            OR t.kind = 'adjustment' AND e.account IN ('creator_payable', 'creator_debt')), 0)::bigint AS paid_out,
            coalesce(-sum(e.amount) FILTER (WHERE e.account = 'creator_payable'), 0)::bigint AS owed,
            coalesce(sum(e.amount) FILTER (WHERE e.account = 'creator_debt'), 0)::bigint AS debt,
            max(t.id::text) AS last

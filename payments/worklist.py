@@ -177,7 +177,8 @@ def _book(line: _Open, by_id: UUID | None) -> str:
                      (Account.STRIPE_FEES, fee, "its processing fee"),
                      (Account.BACKER_RECEIVABLE, -with_charge.amount, "charge that nobody asked for")]
         elif line.kind == "unknown_transfer":
-            lines = [(Account.CREATOR_PAYABLE, int(theirs["amount"]), "transfer that nobody asked for"),
+            # Owed by the creator until what they are paid next is less by it: it belongs to no single payment.
+            lines = [(Account.CREATOR_DEBT, int(theirs["amount"]), "transfer that nobody asked for"),
                      (Account.STRIPE_AVAILABLE, -int(theirs["amount"]), "transfer that nobody asked for")]
         elif line.kind == "stranger_refunded":
             lines = [(Account.BACKER_RECEIVABLE, int(theirs["amount"]), "charge that nobody asked for went back"),

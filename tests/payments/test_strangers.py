@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from core.db import db, transaction
 from core.jobs import drain
-from payments import gateway, gateway_refunds, ledger, statements, worklist
+from payments import gateway, gateway_refunds, gateway_transfers, ledger, statements, worklist
 from payments.ledger import Account, balance
 from payments.refund_news import hear_of_refund
 from payments.refunds import ask_refund
@@ -70,6 +70,27 @@ def test_a_booked_charge_that_went_back_at_stripe_can_be_booked_as_well(app, str
     check_money()
 
 
+def test_a_transfer_that_was_made_by_hand_and_booked_is_set_off_against_the_next_payout(app, stripe):
+    project = payouts.collected(app, stripe, 10_000)
+    account = scalar("SELECT stripe_id FROM payout_account")
+    charge = scalar("SELECT charge_id FROM payment")
+    db.session.rollback()
+    gateway_transfers.create_transfer(key="t", amount=300, currency="EUR", destination=account, charge_id=charge,
+                                      project_id=str(project.id), row_id="", description="by hand")
+    full()
+    settle("unknown_transfer")
+    assert statements.statement(project).transferred == 300
+    db.session.rollback()
+    payouts.go(stripe, 14)
+    payouts.work(app)
+    assert scalar("SELECT sum(amount) FROM transfer") == 10_000 - 500 - 175 - 300
+    one = statements.statement(db.session.get_one(Project, project.id))
+    assert (one.debt, one.owed, one.transferred) == (0, 0, 10_000 - 500 - 175)
+    db.session.rollback()
+    assert full().left == 0 and open_lines() == []
+    check_money()
+
+
 def test_a_statement_adds_up_when_a_fee_was_corrected_and_a_transfer_booked(app, stripe):
     paid_out(app, stripe)
     project = db.session.get_one(Project, scalar("SELECT project_id FROM payment"))
@@ -79,7 +100,7 @@ def test_a_statement_adds_up_when_a_fee_was_corrected_and_a_transfer_booked(app,
         ledger.post("fee", "txn_more", "EUR", [(Account.CREATOR_PAYABLE, 7, "processing fee"),
                                               (Account.STRIPE_PENDING, -7, "processing fee")],
                     project_id=project.id, part="corrected")
-        ledger.post("adjustment", "tr_nobody", "EUR", [(Account.CREATOR_PAYABLE, 300, "transfer that nobody asked for"),
+        ledger.post("adjustment", "tr_nobody", "EUR", [(Account.CREATOR_DEBT, 300, "transfer that nobody asked for"),
                                                       (Account.STRIPE_AVAILABLE, -300, "transfer that nobody asked for")],
                     project_id=project.id)
     one = statements.statement(project)
