@@ -49,6 +49,8 @@ def register_checks() -> None:
     register("a pledge is refunded when all of it went back, and only then", """
         SELECT p.id FROM pledge p LEFT JOIN (SELECT payment_id, sum(amount) AS returned FROM refund
                  WHERE state = 'succeeded' AND duplicate_charge_id IS NULL GROUP BY 1) r USING (payment_id)
-         WHERE (p.state = 'refunded' AND coalesce(r.returned, 0) <> p.amount)
+         WHERE (p.state = 'refunded' AND coalesce(r.returned, 0) <> p.amount
+                AND NOT EXISTS (SELECT FROM pledge o WHERE o.project_id = p.project_id AND o.backer_id = p.backer_id
+                                   AND o.id <> p.id AND o.state IN ('held', 'pledged', 'collecting', 'collected', 'errored')))
             OR (p.state <> 'refunded' AND r.returned = p.amount)""",
         counted("pledges", "pledge WHERE state = 'refunded'"))

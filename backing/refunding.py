@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 
 from backing import dropping
 from backing.hooks import pledge_changed
-from backing.models import Pledge, PledgeState
+from backing.models import ACTIVE, Pledge, PledgeState
 from backing.refund_queries import refundable
 from backing.totals import add_delta
 from core.audit import note as write_down
@@ -101,11 +101,17 @@ def _went_back(pledge: Pledge, refund: Refund) -> None:
         pledge_changed.send(pledge)
 
 
+# Two accounts became one, and the other's pledge stands: this one stays ended, and its money is a line on the worklist.
+_STANDS_ALREADY = sa.text(f"""
+    SELECT 1 FROM pledge p JOIN pledge o USING (project_id, backer_id)
+     WHERE p.id = :id AND o.id <> p.id AND o.state IN ({', '.join(f"'{state}'" for state in ACTIVE)})""")  # noqa: S608
+
+
 def _came_again(pledge: Pledge, refund: Refund) -> None:
     """A bank sent it back after it had succeeded: the money is here, and the pledge counts again (S-66)."""
     was_done = db.session.scalar(sa.text(
         "SELECT EXISTS (SELECT 1 FROM refund_move WHERE refund_id = :id AND to_state = 'succeeded')"), {"id": refund.id})
-    if not was_done:
+    if not was_done or (pledge.state is S.REFUNDED and db.session.scalar(_STANDS_ALREADY, {"id": pledge.id})):
         return
     add_delta(pledge.project_id, pledge.reward_id, collected=refund.amount)
     if pledge.state is S.REFUNDED:

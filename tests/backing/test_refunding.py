@@ -17,6 +17,7 @@ from core.db import db, transaction
 from core.errors import Refusal
 from core.jobs import drain
 from payments import refunds
+from people import services as people
 from projects.models import MemberRole
 from tests.backing.runs import make_run
 from tests.factories import (
@@ -455,4 +456,24 @@ def test_a_charge_in_the_air_is_refunded_when_it_lands(app, stripe):
     settle(app)
     assert set(pledge_states()) == {"refunded"} and scalar("SELECT finished_at IS NOT NULL FROM refund_run")
     assert scalar("SELECT asked FROM refund_run") == 3
+    check_money()
+
+
+def test_a_refund_that_fails_after_two_accounts_became_one_is_a_line_for_staff(app, stripe):
+    """The other account's pledge stands, and one person backs a project once."""
+    project = funded(app, stripe, 2, number=FAILS)
+    first, second = db.session.scalars(sa.select(Pledge).order_by(Pledge.number))
+    gone, into = first.backer, second.backer
+    refund_pledge(first.id, Wish("asked"), project.creator_id)
+    settle(app)
+    assert pledge_of(project).state == "refunded"
+    people.merge(into, gone)
+    stripe_id = scalar("SELECT stripe_id FROM refund")
+    db.session.rollback()
+    stripe.post(f"refunds/{stripe_id}/fail")
+    refunds.hear_of_refund(stripe_id)
+    settle(app)
+    assert scalar("SELECT state FROM refund") == "failed" and pledge_of(project).state == "refunded"
+    assert scalar("SELECT kind FROM mismatch WHERE settled_at IS NULL") == "refund_failed"
+    assert tuple(totals()) == (4_000, 1, 4_000)
     check_money()
