@@ -6,16 +6,20 @@ like any card that will not do.
 
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from flask import Flask
 from flask_babel import gettext as _
 
 from backing.models import Pledge, PledgeState
 from core import clock, money
+from core.db import db
 from core.i18n import locale_name, show_moment
+from payments import safety
 from payments.breaker import breaker
 from payments.caps import may_try
 from payments.declines import AUTHENTICATE, CALL_BANK, LATER, NEW_CARD
 
+_IS_PAUSED = sa.text("SELECT true FROM collection_run WHERE project_id = :project AND state = 'paused'")
 CONFIRM, OTHER_CARD = "confirm", "other_card"
 
 
@@ -77,6 +81,9 @@ def fix_words(pledge: Pledge) -> FixWords:
 def _again(pledge: Pledge) -> str:
     """When we try again by ourselves; empty when we do not."""
     zone = pledge.project.zone
+    if safety.look().is_safe_mode or db.session.scalar(_IS_PAUSED, {"project": pledge.project_id}):
+        return _("Our charges rest just now, while people look at them. Nobody is let go meanwhile, and we try again by "
+                 "ourselves when they go on.")
     if pledge.retry_at is not None:
         if pledge.retry_at <= clock.now():
             return _("We try again by ourselves in a moment.")

@@ -43,6 +43,8 @@ def record_refund(refund_id: UUID, news: RefundNews) -> bool:
         _book(refund, was)
         if target in (R.FAILED, R.CANCELED):
             _reopen("refund_failed", refund, news)
+        elif target is R.SUCCEEDED:
+            session.execute(_MADE_GOOD, {"id": refund.id})
         refund_changed.send(refund)
     return True
 
@@ -59,6 +61,15 @@ def _book(refund: Refund, was: RefundState) -> None:
         ledger.void("refund", key)
 
 
+# What did not arrive is owed no more once as much went back by later refunds of the same kind.
+_MADE_GOOD = sa.text("""
+    UPDATE mismatch m SET settled_at = clock_now(), how = 'refunded'
+      FROM refund r JOIN refund failed ON failed.payment_id = r.payment_id
+                    AND failed.duplicate_charge_id IS NOT DISTINCT FROM r.duplicate_charge_id AND failed.id < r.id
+     WHERE r.id = :id AND m.kind = 'refund_failed' AND m.settled_at IS NULL AND m.payment_id = r.payment_id
+       AND m.ours->>'refund' = failed.id::text
+       AND failed.amount <= (SELECT sum(o.amount) FROM refund o WHERE o.payment_id = r.payment_id AND o.state = 'succeeded'
+              AND o.duplicate_charge_id IS NOT DISTINCT FROM r.duplicate_charge_id AND o.id > failed.id)""")
 _MISMATCH = sa.text("""
     INSERT INTO mismatch (kind, stripe_id, payment_id, project_id, ours, theirs)
     VALUES (:kind, :stripe, :payment, :project,

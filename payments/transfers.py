@@ -123,7 +123,7 @@ def send(one: Leased) -> bool:
         news = None
         if one.is_old:
             news = gateway.find_transfer(project_id=str(one.project_id), row_id=str(one.id),
-                                         since=one.sent_at - timedelta(minutes=5), until=one.sent_at + timedelta(days=3))
+                                         since=one.sent_at - timedelta(minutes=5), until=one.sent_at + timedelta(days=30))
         news = news or gateway.create_transfer(
             key=f"tr:{one.id}:{one.tries}", amount=one.amount, currency=one.currency, destination=one.destination,
             charge_id=one.charge_id, project_id=str(one.project_id), row_id=str(one.id), description=one.title)

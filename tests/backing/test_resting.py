@@ -1,8 +1,9 @@
 """O-03, S-38: what people are told while no money may move, and why somebody stopped it."""
 
 import pytest
+import sqlalchemy as sa
 
-from backing import fixing, running
+from backing import fix_words, fixing, running
 from backing.collecting import run_collection
 from backing.models import Pledge
 from core.db import db
@@ -46,3 +47,17 @@ def test_why_a_run_was_paused_is_said_in_words(app, stripe):
     page = sign_in(app.test_client(), staff).get(f"/projects/{slug}/collection").get_data(as_text=True)
     assert "by a person of staff: we wait for the bank" in page and "too many refusals" in page
     assert ": staff" not in page and ": declines" not in page
+
+
+def test_while_a_run_stands_no_try_is_promised_for_a_day(app, stripe):
+    project = make_run(stripe, 1, "pm_card_chargeCustomerFail")
+    run_collection(project.id)
+    pledge = db.session.scalars(sa.select(Pledge)).one()
+    with app.test_request_context():
+        assert "by ourselves on" in fix_words.fix_words(pledge).then
+        running.pause_run(project.id)
+        assert "rest just now" in fix_words.fix_words(pledge).then
+        running.resume_run(project.id)
+        assert "rest just now" not in fix_words.fix_words(pledge).then
+        safety.enter("looking")
+        assert "rest just now" in fix_words.fix_words(pledge).then

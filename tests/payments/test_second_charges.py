@@ -90,6 +90,13 @@ def test_a_payments_own_refund_that_failed_is_sent_anew_from_its_pledge_only(app
     assert (line.kind, line.action) == ("refund_failed", "")
     with pytest.raises(Refusal):
         worklist.act(line.id, "refund")
+    ask_refund(payment.id, payment.amount - 100, "asked")
+    settle(app)
+    assert worklist.count_open() == 1  # not all of it went back
+    ask_refund(payment.id, 100, "asked")
+    settle(app)
+    assert worklist.count_open() == 0 and worklist.settled_items()[0].how == "refunded"
+    check_money()
 
 
 def _fail(stripe):
