@@ -176,7 +176,9 @@ def test_the_preview_is_in_the_senders_language(client, project):
 def test_a_project_that_is_over_or_on_hold_has_a_page_and_a_preview(client, state):
     project = make_project(state=state)
     code = code_of(make_person(), project)
-    assert client.get(f"/projects/{project.slug}").status_code == 200
+    open_link(client, code)
+    page = client.get(f"/projects/{project.slug}")
+    assert page.status_code == 200 and "sent you" in page.text and "If you pledge" not in page.text
     with client.application.test_request_context("/"):
         assert landing.preview_page(queries.find_link(code)).status_code == 200
 
