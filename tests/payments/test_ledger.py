@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core import money
 from core.db import db, transaction
-from payments import charging
+from payments import charging, ledger
 from payments.ledger import Account, balance, post
 from payments.models import Payment
 from tests.factories import back, check_money, end_project, make_project, scalar
@@ -166,3 +166,11 @@ def test_the_command_names_what_is_broken_and_says_so_by_its_exit_code(app, stri
         connection.execute("UPDATE project_total SET raised = 1")
     done = flask("payments", "check", check=False)
     assert done.returncode == 1 and "WRONG totals" in done.stdout
+
+
+def test_what_a_line_is_for_is_kept_to_the_letter(app):
+    said = ['a "word"', "back\\slash", "{braces}, commas", "NULL", "", "two\nlines", "één 🦊", "'; DROP TABLE ledger_entry; --"]
+    with transaction():
+        lines = [(Account.STRIPE_PENDING, 100, what) for what in said]
+        ledger.post("charge", "ch_words", "EUR", [*lines, (Account.CREATOR_PAYABLE, -100 * len(said), "all")])
+    assert list(db.session.scalars(sa.text("SELECT what FROM ledger_entry ORDER BY id"))) == [*said, "all"]
