@@ -127,8 +127,8 @@ def run_collection(project_id: UUID, should_stop: Callable[[], bool] = lambda: F
 def _open_all(project_id: UUID) -> int:
     """In money-safe mode nothing is charged, and every pledge gets its payment's row all the same: what Stripe has charged
     and the database forgot is adopted by that row, and would else be charged once more (O-03)."""
-    while _has_more(project_id):
-        lease(project_id, 1_000, only_new=True)
+    while lease(project_id, 1_000, only_new=True):
+        pass
     return 0
 
 

@@ -23,7 +23,8 @@ def reconcile(since: datetime | None, full: bool) -> None:
     for line in report.lines:
         click.echo(f"{line.name:34} {line.compared:>10,} {line.found:>8,} {line.healed:>8,} {line.left:>6,}")
     if report.left:
-        click.echo(f"{report.left} differences are left; see: flask payments worklist", err=True)
+        left = "1 difference is" if report.left == 1 else f"{report.left} differences are"
+        click.echo(f"{left} left; see: flask payments worklist", err=True)
     sys.exit(1 if report.left else 0)
 
 
