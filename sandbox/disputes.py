@@ -91,9 +91,7 @@ def _path(status: str) -> list[str]:
 
 def _open(charge: Row, status: str, reason: str, amount: int | None) -> Row:
     """An inquiry takes no money yet; anything else takes it at once."""
-    earlier = [one("dispute", id) for id in store.newest_first("dispute", {"charge": charge["id"]})]
-    held = sum(row["amount"] for row in earlier if row["status"] not in ("won", "prevented", "warning_closed"))
-    left = charge["amount_captured"] - charge["amount_refunded"] - held
+    left = _left(charge)
     amount = left if amount is None else amount
     if charge["status"] != "succeeded" or not 0 < amount <= left:
         raise invalid("Only what was charged, not refunded and not disputed yet can be disputed.", "amount")
@@ -122,6 +120,13 @@ def _open(charge: Row, status: str, reason: str, amount: int | None) -> Row:
     if status not in WARNINGS:
         _withdraw(dispute)
     return dispute
+
+
+def _left(charge: Row, but: str = "") -> int:
+    """What of a charge neither went back nor is wanted back by a bank; the dispute `but` is not asked."""
+    known = [one("dispute", id) for id in store.newest_first("dispute", {"charge": charge["id"]}) if id != but]
+    held = sum(row["amount"] for row in known if row["status"] not in ("won", "prevented", "warning_closed"))
+    return int(charge["amount_captured"] - charge["amount_refunded"] - held)
 
 
 def _details(charge: Row, status: str) -> Row:
@@ -157,13 +162,16 @@ def move(dispute: Row, status: str) -> Row:
     before = dispute["status"]
     if status not in MOVES.get(before, set()):
         raise wrong_state("dispute", dispute, f"moved to {status}")
+    withdrawn = sum(entry["amount"] for entry in dispute["balance_transactions"]) < 0
+    withdraws = status in ("needs_response", "lost") and not withdrawn
+    if withdraws and dispute["amount"] > _left(one("charge", dispute["charge"]), but=dispute["id"]):
+        raise invalid("What was refunded, or went to another bank meanwhile, cannot be taken once more.", "dispute")
     dispute["status"] = status
     dispute["is_charge_refundable"] = status in (*WARNINGS, "won")
     store.put("dispute", dispute)
-    withdrawn = sum(entry["amount"] for entry in dispute["balance_transactions"]) < 0
     if status in ("won", "prevented") and withdrawn:
         _reinstate(dispute)
-    if status in ("needs_response", "lost") and not withdrawn:
+    if withdraws:
         dispute["payment_method_details"] = _details(one("charge", dispute["charge"]), status)
         _withdraw(dispute)
     webhooks.emit("charge.dispute.closed" if status in OVER else "charge.dispute.updated", dispute, {"status": before})

@@ -269,6 +269,19 @@ def test_a_charge_is_not_disputed_for_more_than_it_was(backer):
     assert backer.sandbox.post("disputes", charge=charge, status="warning_needs_response")["amount"] == 4_000
 
 
+def test_a_bank_takes_no_more_than_is_left_when_it_changes_its_mind(backer, words):
+    charge = backer.pays(backer.saves(), 10_000).latest_charge
+    first = backer.sandbox.post("disputes", charge=charge, status="won")
+    second = backer.sandbox.post("disputes", charge=charge, amount=4_000)
+    with pytest.raises(RuntimeError, match="cannot be taken once more"):
+        backer.sandbox.post("disputes", dispute=first["id"], status="lost")
+    assert backer.sandbox.get(f"state/dispute/{first['id']}")["status"] == "won"
+    backer.sandbox.post("disputes", dispute=second["id"], status="won")
+    backer.v1.refunds.create({"charge": charge, "amount": 1}, words.key())
+    with pytest.raises(RuntimeError, match="cannot be taken once more"):
+        backer.sandbox.post("disputes", dispute=first["id"], status="lost")
+
+
 def test_transfers_of_a_charge_stay_within_it_and_what_came_back_may_go_again(backer, words):
     """S-63."""
     v1, creator = backer.v1, backer.creator()
