@@ -45,13 +45,13 @@ def follow_close(project: Project, funded: bool) -> None:
         db.session.execute(_LAPSE, {"project": project.id, "why": "the goal was not met"})
 
 
-_COLLECTING = sa.text("""
+MAY_BE_CHARGED = sa.text("""
     SELECT EXISTS (SELECT 1 FROM pledge WHERE project_id = :project AND state IN ('pledged', 'collecting', 'errored'))""")
 
 
 def hold_payout(project: Project, reasons: list[str]) -> None:
     """Hooked to payments.payout_asked: not while pledges are being charged, or mended by their backers (S-64)."""
-    if db.session.scalar(_COLLECTING, {"project": project.id}):
+    if db.session.scalar(MAY_BE_CHARGED, {"project": project.id}):
         reasons.append("collecting")
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 
 from backing import dropping
+from backing.closing import MAY_BE_CHARGED
 from backing.hooks import pledge_changed
 from backing.models import ACTIVE, Pledge, PledgeState
 from backing.refund_queries import refundable
@@ -156,8 +157,6 @@ _NEXT = sa.text("""
 _LATE = sa.text("""
     SELECT id FROM payment m WHERE project_id = :project AND state = 'succeeded'
        AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.payment_id = m.id) ORDER BY id""")
-_MAY_BE_CHARGED = sa.text("""
-    SELECT EXISTS (SELECT 1 FROM pledge WHERE project_id = :project AND state IN ('pledged', 'collecting', 'errored'))""")
 
 
 def run_refunds(run_id: UUID) -> int:
@@ -189,7 +188,7 @@ def run_refunds(run_id: UUID) -> int:
 
 def _end(run: Any) -> int:
     """All were looked at: the run is over unless a charge is still in the air; then it is looked at again in a moment."""
-    is_over = not db.session.scalar(_MAY_BE_CHARGED, {"project": run.project_id})  # before what was in the air is read
+    is_over = not db.session.scalar(MAY_BE_CHARGED, {"project": run.project_id})  # before what was in the air is read
     late = sum(_ask_one(payment_id, run) for payment_id in db.session.scalars(_LATE, {"project": run.project_id}).all())
     db.session.execute(sa.text("""
         UPDATE refund_run SET asked = asked + :late, finished_at = CASE WHEN :over THEN clock_now() END WHERE id = :id"""),
