@@ -31,7 +31,7 @@ BENCHES: list[tuple[tuple[str, ...], Bench]] = [
     (("reconcile",), lambda ground, _names: iter([reconciliation(ground)])),
     (("webhook",), lambda ground, _names: iter([intake(ground)])),
     # Last, since it leaves a million people behind.
-    (("tree-ranking", "tree-page", "tree-report", "tree-redirect", "tree-attribution", "tree-flat"), tree),
+    (("tree-ranking", "tree-page", "tree-read", "tree-report", "tree-redirect", "tree-attribution", "tree-flat"), tree),
 ]
 
 

@@ -1,13 +1,15 @@
-"""[tree-ranking], [tree-page], [tree-report], [tree-redirect], [tree-attribution], [tree-flat]: who brought whom.
+"""[tree-ranking], [tree-page], [tree-read], [tree-report], [tree-redirect], [tree-attribution], [tree-flat]: who brought whom.
 
 A campaign of as many backers as Exploding Kittens had; three in ten were brought by one who was there before, each of
-whom was equally likely to do it (a random recursive forest). The limits are what a single statement would take that
-reads the paths: all of them for the ranking and the report, by index those of one backer for her page. The same three
-pages stand on a campaign of twenty thousand and on one of a million as well.
+whom was equally likely to do it (a random recursive forest). The limits: for the ranking and the report one statement
+that reads all paths; for a backer's page Flask with nothing around it, which makes as long a page of the same rows by
+the best statements for them, and for what the page reads these statements alone. The same three pages stand on a
+campaign of twenty thousand and on one of a million as well.
 """
 
 import math
 import random
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,16 +20,17 @@ from typing import Any
 from flask import Flask, redirect
 from psycopg.types.json import Jsonb
 
-from bench.ground import BACKER, HOST, Crew, Ground, backer_id
+from bench.attribution import attribution
+from bench.ground import BACKER, HOST, Ground, backer_id
 from bench.load import Job, fire, rate
 from bench.measure import ROUNDS, SCALE, SECONDS, Broken, Cell, Figure, compare, from_ratios, percentile, say
 from bench.replay import ALL
+from bench.tree_bare import BELOW, read
 
 SMALL, LARGE = 20_000, 1_000_000
 RECRUITED = 0.3
 PAGES = ("ranking", "page", "root", "report")
 AHEAD = 2_000  # backers of the smallest forest among whom the typical one is looked for
-PAIRS = 300  # pledges with a link beside pledges without, in one round
 CODES, VISITORS = 500, 20_000
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -37,9 +40,6 @@ _AT = "CAST(%(start)s AS timestamptz) + interval '9 days' * ({n} / CAST(%(size)s
 _WHOLE = ("SELECT n, count(*) FROM recruit, unnest(path) n WHERE project_id = %(project)s AND tallied_state IN ('pledged', 'collected') "
           "GROUP BY n ORDER BY 2 DESC LIMIT 50")
 _RANKED = "SELECT count(*) FROM link_tally WHERE project_id = %(project)s AND is_person AND recruits > 0"
-_BELOW = """
-    SELECT cardinality(path) - array_position(path, %(n)s) + 1 AS step, count(*), sum(tallied_amount) FROM recruit
-     WHERE path @> ARRAY[CAST(%(n)s AS integer)] AND tallied_state IN ('pledged', 'collected') GROUP BY 1"""
 
 
 @dataclass(frozen=True)
@@ -174,12 +174,13 @@ def check(ground: Ground, forest: Forest) -> None:
 
 # Pages
 
-def requests(forest: Forest) -> dict[str, bytes]:
-    """Each page as it is asked for: the ranking by anybody, the trees by their backers, the report by the organiser."""
+def requests(forest: Forest, length: int = 0) -> dict[str, bytes]:
+    """Each page as it is asked for: the ranking by anybody, the trees by their backers, the report by the organiser.
+    `length` tells the bare page how long to be."""
     def of(path: str, person: int = 0) -> bytes:
         cookie = f"Cookie: __Host-session=sid-{person}\r\n" if person else ""
         return (f"GET /projects/{forest.slug}/{path} HTTP/1.1\r\nHost: {HOST}\r\nAccept: text/html\r\nAccept-Language: en\r\n"
-                f"{cookie}User-Agent: {AGENT}\r\n\r\n").encode()
+                f"{cookie}X-Bytes: {length}\r\nUser-Agent: {AGENT}\r\n\r\n").encode()
 
     return {"ranking": of("ranking"), "page": of("tree", forest.typical + 1), "root": of("tree", forest.root + 1),
             "report": of("recruits", 1)}
@@ -193,13 +194,17 @@ def page_ms(port: int, request: bytes, seconds: float = SECONDS) -> Cell:
 
 def query_ms(ground: Ground, sql: str, seconds: float = 0.5, **values: Any) -> Cell:
     """A bare statement, prepared, on a connection of its own that lies ready."""
+    with ground.db.cursor() as cursor:
+        return time_ms(lambda: cursor.execute(sql, values, prepare=True).fetchall(), seconds)
+
+
+def time_ms(work: Callable[[], Any], seconds: float = 0.5) -> Cell:
     took: list[float] = []
     end = time.perf_counter() + seconds
-    with ground.db.cursor() as cursor:
-        while len(took) < 5 or time.perf_counter() < end:
-            began = time.perf_counter()
-            cursor.execute(sql, values, prepare=True).fetchall()
-            took.append((time.perf_counter() - began) * 1000)
+    while len(took) < 5 or time.perf_counter() < end:
+        began = time.perf_counter()
+        work()
+        took.append((time.perf_counter() - began) * 1000)
     took.sort()
     return Cell(percentile(took, 0.5), percentile(took, 0.5), percentile(took, 0.99))
 
@@ -207,25 +212,23 @@ def query_ms(ground: Ground, sql: str, seconds: float = 0.5, **values: Any) -> C
 def limit_of(ground: Ground, forest: Forest, page: str) -> Callable[[], Cell]:
     if page in ("ranking", "report"):
         return partial(query_ms, ground, _WHOLE, project=forest.project)
-    return partial(query_ms, ground, _BELOW, n=forest.base + (forest.root if page == "root" else forest.typical))
+    return partial(query_ms, ground, BELOW, n=forest.base + (forest.root if page == "root" else forest.typical))
 
 
 def statements(ground: Ground, forest: Forest, page: str) -> Cell:
     """What the page reads, without the page: all of its own statements of this room, by its own functions."""
     from core import pages
-    from sharing import queries, ranking, reports, tree
+    from sharing import ranking, reports, tree
 
     def ranked() -> None:
         ranking.count(forest.project, None, pages.version_of(ranking.topic(forest.slug)))
         ranking.rows(forest.project, None)
 
     def grown(m: int) -> None:
-        link = queries.link_between(backer_id(m + 1), forest.project)
-        assert link is not None
-        tree.trail(forest.project, link.n)
-        tree.children(link.id)
-        tree.generations(link.n)
-        tree.sums(link.id)
+        own = tree.own_trail(forest.project, backer_id(m + 1))[-1]
+        assert own.link_id is not None and own.n is not None
+        tree.children(own.link_id, is_mine=True)
+        tree.generations(own.n)
 
     def reported() -> None:
         reports.read(forest.project)
@@ -237,14 +240,10 @@ def statements(ground: Ground, forest: Forest, page: str) -> Cell:
     known: dict[str, Callable[[], None]] = {"ranking": ranked, "page": lambda: grown(forest.typical),
                                             "root": lambda: grown(forest.root), "report": reported}
     work = known[page]
-    took: list[float] = []
-    for _ in range(60):
-        with ground.app.app_context():
-            began = time.perf_counter()
+    with ground.app.app_context():
+        for _ in range(10):
             work()
-            took.append((time.perf_counter() - began) * 1000)
-    took = sorted(took[10:])
-    return Cell(percentile(took, 0.5), percentile(took, 0.5), percentile(took, 0.99))
+        return time_ms(work)
 
 
 def whole_page(ground: Ground, forest: Forest, port: int, page: str, name: str, note: str) -> Figure:
@@ -257,14 +256,50 @@ def whole_page(ground: Ground, forest: Forest, port: int, page: str, name: str, 
     return figure
 
 
+def own_page(ground: Ground, forest: Forest, port: int, bare: int, page: str) -> Iterator[Figure]:
+    """A backer's page beside a bare one of as many bytes, and what it reads beside the best statements for that."""
+    m = getattr(forest, "root" if page == "root" else "typical")
+    below = ground.one("SELECT recruits + further_recruits FROM link_tally WHERE n = %s", forest.base + m)
+    of = f"{forest.size:,} backers, {below:,} below this one"
+    name = "-root" if page == "root" else ""
+    ours = requests(forest)[page]
+    length = len(answer(port, ours))
+    limit = requests(forest, length)[page]
+    if (shown := len(answer(bare, limit))) != length:
+        raise Broken(f"two different pages: {length} and {shown} bytes")
+    for where, request in ((port, ours), (bare, limit)):
+        page_ms(where, request, 0.5)
+    figure = compare("tree-page" + name, "ms", 0.67, lambda: page_ms(bare, limit), lambda: page_ms(port, ours),
+                     rounds=min(ROUNDS, 3), less_is_better=True,
+                     notes=[f"{of}; no page kept, one visitor; limit: bare Flask + Jinja, the same rows, as many bytes ({length / 1024:.0f} KB)"])
+    look_up = limit_of(ground, forest, page)()
+    figure.notes.append(f"the look-up of those below by index, alone and without a page: {look_up.value:.2f} ms, "
+                        f"{look_up.value / figure.ours:.2f} of the page")
+    yield figure
+    person = backer_id(m + 1)
+    yield compare("tree-read" + name, "ms", 0.67, lambda: time_ms(lambda: read(ground.db, forest.project, person)),
+                  lambda: statements(ground, forest, page), rounds=min(ROUNDS, 3), less_is_better=True,
+                  notes=[f"{of}; what the page reads of the tree; limit: the best statements for it on a connection that lies ready"])
+
+
+def answer(port: int, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as there:
+        there.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        got = b"".join(iter(lambda: there.recv(65_536), b""))
+    head, _, body = got.partition(b"\r\n\r\n")
+    if b" 200 " not in head.split(b"\r\n")[0]:
+        raise Broken(head.split(b"\r\n")[0].decode())
+    return body
+
+
 def of_tree(ground: Ground, forest: Forest, port: int, names: list[str]) -> Iterator[Figure]:
     where = f"{forest.size:,} backers; no page kept, one visitor; limit: "
     if "tree-ranking" in names:
         yield whole_page(ground, forest, port, "ranking", "tree-ranking", where + "all paths in one pass, the first 50")
-    if "tree-page" in names:
-        for page, name, m in (("page", "tree-page", forest.typical), ("root", "tree-page-root", forest.root)):
-            below = ground.one("SELECT recruits + further_recruits FROM link_tally WHERE n = %s", forest.base + m)
-            yield whole_page(ground, forest, port, page, name, f"{where}the {below:,} below this backer, by index")
+    if {"tree-page", "tree-read"} & set(names):
+        bare = ground.serve("bench.tree_bare:bare()")
+        for page in ("page", "root"):
+            yield from (figure for figure in own_page(ground, forest, port, bare, page) if figure.name.removesuffix("-root") in names)
     if "tree-report" in names:
         yield whole_page(ground, forest, port, "report", "tree-report", where + "all paths in one pass, the first 50")
 
@@ -330,73 +365,6 @@ def redirects(ground: Ground, forest: Forest) -> Figure:
     return figure
 
 
-# Credit
-
-def attribution(ground: Ground, forest: Forest) -> Figure:
-    """A pledge that came by a link beside one that did not, one after the other in one process."""
-    first, each = forest.size + 2, 2 * PAIRS
-    rounds = min(ROUNDS, 3)
-    ground.people(first + each * (rounds + 1))
-    codes = [row[0] for row in ground.db.execute("""
-        SELECT code FROM share_link WHERE project_id = %s AND person_id IS NOT NULL ORDER BY md5(n::text) LIMIT %s""",
-                                                 [forest.project, PAIRS])]
-    crew = Crew(1, ground.env(), "bench.tree")
-    ground.crews.append(crew)
-    done = [crew.do("credit", project=forest.project, reward=forest.reward, first=first + each * n, codes=codes)[0]
-            for n in range(rounds + 1)][1:]  # the first warms up
-    credited = ground.one("SELECT count(*) FROM recruit r JOIN pledge p ON p.id = r.pledge_id WHERE r.project_id = %s AND p.number > %s",
-                          forest.project, forest.size)
-    if credited != len(codes) * (rounds + 1):
-        raise Broken(f"{credited} credited of {len(codes) * (rounds + 1)} that came by a link")
-    figure = from_ratios("tree-attribution", "ms per pledge", 0.91, [d["with"] for d in done], [d["without"] for d in done],
-                         [d["without"] / d["with"] for d in done])
-    parts = " and ".join(f"{what} {sum(d[key + '_with'] for d in done) / rounds:.2f} against {sum(d[key + '_without'] for d in done) / rounds:.2f} ms"
-                         for what, key in (("placing", "place"), ("confirming", "confirm")))
-    figure.notes = [f"{len(codes)} pairs a round on {forest.size:,} backers; limit: the same pledge by nobody's link; {parts}",
-                    f"credit adds {100 * (1 / figure.ratio - 1):.1f} % to a pledge"]
-    return figure
-
-
-def credit(app: Any, *, project: str, reward: str, first: int, codes: list[str], **_: Any) -> dict[str, float]:
-    """An order of the crew: two pledges for each code, one by it; the means of the middle, in ms."""
-    from backing.confirming import follow_card
-    from backing.placing import Choice, place_pledge
-    from core.db import db, transaction
-    from payments.models import CardSetup
-
-    took: dict[str, list[float]] = {f"{part}_{way}": [] for part in ("place", "confirm") for way in ("with", "without")}
-
-    def pledge(person: uuid.UUID, ref: str | None) -> None:
-        way = "with" if ref else "without"
-        began = time.perf_counter()
-        placed = place_pledge(Choice(uuid.UUID(project), person, uuid.UUID(reward), 0, uuid.uuid4(), ref))
-        there = time.perf_counter()
-        with transaction() as session:
-            setup = CardSetup(project_id=uuid.UUID(project), subject_id=placed.pledge_id, person_id=person, currency="EUR",
-                              state="complete", session_id=f"cs_{uuid.uuid4().hex}", payment_method_id="pm_bench",
-                              card_last4="4242")
-            session.add(setup)
-            session.flush()
-            follow_card(setup)
-        done = time.perf_counter()
-        db.session.remove()
-        took[f"place_{way}"].append((there - began) * 1000)
-        took[f"confirm_{way}"].append((done - there) * 1000)
-
-    with app.app_context():
-        for n, code in enumerate(codes):
-            for m, ref in enumerate((code, None) if n % 2 else (None, code)):
-                pledge(backer_id(first + 2 * n + m), ref)
-    means = {key: middle(values) for key, values in took.items()}
-    return means | {way: means[f"place_{way}"] + means[f"confirm_{way}"] for way in ("with", "without")}
-
-
-def middle(values: list[float]) -> float:
-    """The mean without the tenth at either end."""
-    cut = sorted(values)[len(values) // 10: -len(values) // 10 or None]
-    return sum(cut) / max(1, len(cut))
-
-
 # All of it
 
 def tree(ground: Ground, names: list[str]) -> Iterator[Figure]:
@@ -407,7 +375,7 @@ def tree(ground: Ground, names: list[str]) -> Iterator[Figure]:
     ground.sign_in(max(max(f.typical, f.root) for f in forests) + 1)
     ground.db.execute("SET jit = off; SET work_mem = '64MB'")  # the limits at their best
     kittens = forests[1 if "tree-flat" in names and wanted != [SMALL, LARGE] else 0]
-    if set(names) & {"tree-ranking", "tree-page", "tree-report", "tree-flat"}:
+    if set(names) & {"tree-ranking", "tree-page", "tree-read", "tree-report", "tree-flat"}:
         port = ground.serve("bench.served:ours()", BENCH_COLD="1")
         yield from of_tree(ground, kittens, port, names)
         if "tree-flat" in names:
@@ -415,12 +383,5 @@ def tree(ground: Ground, names: list[str]) -> Iterator[Figure]:
     if "tree-redirect" in names:
         yield redirects(ground, kittens)
     if "tree-attribution" in names:
-        yield attribution(ground, kittens)
+        yield attribution(ground, kittens.project, kittens.reward, kittens.size)
     ground.db.execute("RESET jit; RESET work_mem")
-
-
-if __name__ == "__main__":
-    from bench import worker
-
-    worker.ORDERS["credit"] = credit
-    worker.main()

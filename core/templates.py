@@ -43,7 +43,7 @@ class Templates(Environment):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         self.sets: dict[str, Templates] = {}
-        self.filters["tone"] = tone
+        self.filters |= {"tone": tone, "initials": initials}
 
     def _load_template(self, name: str, globals: MutableMapping[str, Any] | None) -> Template:
         templates = self if self.language else self.set_of(locale_name())  # a page is in one language
@@ -165,3 +165,10 @@ def tone(seed: Any) -> int:
     for letter in str(seed or "").lower():
         total = (total * 33 + "abcdefghijklmnopqrstuvwxyz0123456789".find(letter) + 2) % 9973
     return total % 5
+
+
+@lru_cache(10_000)
+def initials(name: Any) -> str:
+    """The first letters of the first and the last word of a name."""
+    words = re.sub("[&@.-]", " ", str(name or "?")).split()
+    return "".join(word[0].upper() for word in (words[:1] + words[1:][-1:]))

@@ -19,30 +19,6 @@ DEEPEST = 12  # generations with a row of their own; the rest together
 
 
 @dataclass(frozen=True)
-class Node:
-    """A person, or a tag of the organisers, in the tree. Minor units."""
-
-    n: int | None  # of their own link: the address at which they open
-    link_id: UUID | None
-    seed: str
-    name: str | None  # None: did not consent
-    is_tag: bool = False
-    amount: int = 0  # their own pledge
-    is_collected: bool = False
-    is_gone: bool = False  # the pledge stands no more, those whom they brought do
-    recruits: int = 0
-    further: int = 0
-    pledged: int = 0  # by direct recruits and all further ones
-    collected: int = 0
-    children: list["Node"] = field(default_factory=list)
-    more: int = 0  # further children, beyond those in `children`
-
-    @property
-    def brought(self) -> int:
-        return self.recruits + self.further
-
-
-@dataclass(frozen=True)
 class Sums:
     """What one link brought: directly, and further along."""
 
@@ -65,6 +41,31 @@ class Sums:
     @property
     def all_collected(self) -> int:
         return self.collected + self.further_collected
+
+
+@dataclass(frozen=True)
+class Node:
+    """A person, or a tag of the organisers, in the tree. Minor units."""
+
+    n: int | None  # of their own link: the address at which they open
+    link_id: UUID | None
+    seed: str
+    name: str | None  # None: did not consent
+    is_tag: bool = False
+    amount: int = 0  # their own pledge
+    is_collected: bool = False
+    is_gone: bool = False  # the pledge stands no more, those whom they brought do
+    recruits: int = 0
+    further: int = 0
+    pledged: int = 0  # by direct recruits and all further ones
+    collected: int = 0
+    children: list["Node"] = field(default_factory=list)
+    more: int = 0  # further children, beyond those in `children`
+    sums: Sums = Sums()  # the same apart; of those on the way to a link
+
+    @property
+    def brought(self) -> int:
+        return self.recruits + self.further
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,10 @@ _JOINS = """
     LEFT JOIN link_tally t ON t.link_id = o.id JOIN person p ON p.id = c.backer_id"""
 _CHILDREN = sa.text(f"""
     SELECT {_COLUMNS.replace("o.is_named", "o.is_named OR :is_mine")} FROM ({_hanging(":link", ":most", ":skip")}) c {_JOINS} ORDER BY c.at, c.pledge_id""")  # noqa: S608
+# Behind a SELECT nobody guesses how many links there are, so that one plan serves all: making one takes four times as long.
 _BRANCHES = sa.text(f"""
     SELECT u.link AS above, {_COLUMNS}
-      FROM unnest(CAST(:links AS uuid[])) AS u (link), LATERAL ({_hanging("u.link", ":most", "0")}) c {_JOINS}
+      FROM unnest((SELECT CAST(:links AS uuid[]))) AS u (link), LATERAL ({_hanging("u.link", ":most", "0")}) c {_JOINS}
      ORDER BY c.at, c.pledge_id""")  # noqa: S608
 
 
@@ -156,29 +158,41 @@ def sums(link_id: UUID) -> Sums:
 # The path by which somebody came, each link with its owner, and the one asked for at its end.
 # Whose tree is looked at knows themselves, who sent them (the link said it) and whom they brought (the form said it).
 _IS_KNOWN = "abs(u.step - array_position(at.path, CAST(:mine AS integer))) <= 1"
-_TRAIL = sa.text(f"""
+_TRAIL = f"""
     WITH at AS (
         SELECT l.id, l.n, l.project_id, CASE WHEN l.person_id IS NULL THEN '{{}}'
                ELSE path_of(l.project_id, l.person_id) END || l.n AS path
-          FROM share_link l WHERE l.n = :n AND l.project_id = :project AND l.alias_of_id IS NULL)
+          FROM share_link l WHERE l.project_id = :project AND l.alias_of_id IS NULL AND %s)
     SELECT o.n, o.id AS link_id, coalesce(o.person_id, o.id) AS person_id, o.person_id IS NULL AS is_tag,
-           coalesce(g.name, {_NAME.replace("o.is_named", f"(o.is_named OR {_IS_KNOWN})")}) AS name, {_OWN}
+           coalesce(g.name, {_NAME.replace("o.is_named", f"(o.is_named OR {_IS_KNOWN})")}) AS name,
+           t.recruits, t.pledged, t.collected, t.further_recruits, t.further_pledged, t.further_collected, t.visits
       FROM at, unnest(at.path) WITH ORDINALITY AS u (n, step)
       JOIN share_link o ON o.n = u.n LEFT JOIN share_tag g ON g.link_id = o.id
       LEFT JOIN person p ON p.id = o.person_id LEFT JOIN link_tally t ON t.link_id = o.id
-     ORDER BY u.step""")  # noqa: S608
+     ORDER BY u.step"""  # noqa: S608
+_TRAIL_TO = sa.text(_TRAIL % "l.n = :n")
+_OWN_TRAIL = sa.text((_TRAIL % "l.person_id = :person").replace("CAST(:mine AS integer)", "at.n"))
 
 
 def trail(project_id: UUID, n: int, below: int | None = None, *, mine: int | None = None) -> list[Node]:
     """From the root, or from the link `below`, to the link n; empty if there is none there. `mine` is the link of who
     is looking at their own tree."""
-    found = [Node(row.n, row.link_id, str(row.person_id), row.name or None, is_tag=row.is_tag, recruits=row.recruits,
-                  further=row.further, pledged=row.pledged, collected=row.collected)
-             for row in fetch_all(_TRAIL, project=project_id, n=n, mine=mine)]
+    found = [_on_trail(row) for row in fetch_all(_TRAIL_TO, project=project_id, n=n, mine=mine)]
     if below is None:
         return found
     start = next((i for i, node in enumerate(found) if node.n == below), None)
     return [] if start is None else found[start:]
+
+
+def own_trail(project_id: UUID, person_id: UUID) -> list[Node]:
+    """From the root to this person's own link, who is looking; empty if it was not made."""
+    return [_on_trail(row) for row in fetch_all(_OWN_TRAIL, project=project_id, person=person_id)]
+
+
+def _on_trail(row: Any) -> Node:
+    own = Sums(*(getattr(row, name) or 0 for name in Sums.__dataclass_fields__))
+    return Node(row.n, row.link_id, str(row.person_id), row.name or None, is_tag=row.is_tag, recruits=own.recruits,
+                further=own.further_recruits, pledged=own.all_pledged, collected=own.all_collected, sums=own)
 
 
 _GENERATIONS = sa.text("""

@@ -62,21 +62,28 @@ def ranked(slug: str) -> str:
 def my_tree(slug: str) -> str:
     """Whom I brought, to any depth; `?at=` opens one of them, and nobody else."""
     project: Project = g.subject
-    link = queries.link_between(current_user.id, project.id)
-    if link is None:
+    trail = tree.own_trail(project.id, current_user.id)
+    if not trail:
         return render_template("sharing/tree.html", project=project, picture=None, is_mine=True, trail=[])
-    trail = tree.trail(project.id, link.n, mine=link.n)
+    own = trail[-1].n
+    assert own is not None
     sender = trail[-2] if len(trail) > 1 and not trail[-2].is_tag else None  # what a tag is called is the project's own
-    at = request.args.get("at", link.n, type=int)
-    below = tree.trail(project.id, at, below=link.n, mine=link.n) if at != link.n else trail[-1:]
+    at = request.args.get("at", own, type=int)
+    below = tree.trail(project.id, at, below=own, mine=own) if at != own else trail[-1:]
     if not below:
         raise NotFound(_("Nobody whom you brought is here."))
+    return _show_tree(project, below, _addresses(url_for("sharing.my_tree", slug=slug), own), is_mine=True,
+                      sender=sender if at == own else None, own=own)
 
-    def address(n: int, **more: Any) -> str:
-        return url_for("sharing.my_tree", slug=slug, at=n if n != link.n else None, **more)
 
-    return _show_tree(project, below, address, is_mine=True, sender=sender if at == link.n else None,
-                      own=link.n)
+def _addresses(base: str, first: int | None = None) -> Callable[..., str]:
+    """Where each node of a tree opens: its first at the tree's own address. Twenty at once, so they are put together here."""
+    def address(n: int, page: int | None = None) -> str:
+        asked = {"at": n if n != first else None, "page": page}
+        words = "&".join(f"{name}={value}" for name, value in asked.items() if value)
+        return f"{base}?{words}" if words else base
+
+    return address
 
 
 @bp.get("/projects/<slug>/recruits/tree")
@@ -84,18 +91,17 @@ def my_tree(slug: str) -> str:
 def whole_tree(slug: str) -> str:
     """The whole project's tree: tags and whom nobody brought, best first; each opens."""
     project: Project = g.subject
-    at = request.args.get("at", type=int)
+    at, address = request.args.get("at", type=int), _addresses(url_for("sharing.whole_tree", slug=slug))
     if at is None:
         page = _page(tree.MOST_PAGES)
         found, has_next = tree.roots(project.id, page)
         root = Node(None, None, "you", project.title)
-        return _render_tree(project, root, [], found, has_next, page, lambda n, **more: url_for(
-            "sharing.whole_tree", slug=slug, at=n or None, **more), tree.all_generations(project.id), is_mine=False)
+        return _render_tree(project, root, [], found, has_next, page, address, tree.all_generations(project.id),
+                            is_mine=False)
     trail = tree.trail(project.id, at)
     if not trail:
         raise NotFound(_("Nobody in this project's tree is here."))
-    return _show_tree(project, trail, lambda n, **more: url_for("sharing.whole_tree", slug=slug, at=n or None, **more),
-                      is_mine=False)
+    return _show_tree(project, trail, address, is_mine=False)
 
 
 def _show_tree(project: Project, trail: list[Node], address: Callable[..., str], *, is_mine: bool,
@@ -105,7 +111,7 @@ def _show_tree(project: Project, trail: list[Node], address: Callable[..., str],
     assert here.link_id is not None and here.n is not None
     found, has_next = tree.children(here.link_id, page, is_mine=is_mine and here.n == own)
     return _render_tree(project, here, trail, found, has_next, page, address, tree.generations(here.n),
-                        is_mine=is_mine, sender=sender, own=own, sums=tree.sums(here.link_id))
+                        is_mine=is_mine, sender=sender, own=own, sums=here.sums)
 
 
 def _render_tree(project: Project, root: Node, trail: list[Node], found: list[Node], has_next: bool, page: int,
