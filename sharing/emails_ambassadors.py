@@ -13,7 +13,7 @@ from core.i18n import show_day, show_moment
 from core.mail import Letter, author
 from people.models import Person
 from projects.models import Project
-from sharing import scoring
+from sharing import panel, scoring
 from sharing.models_rounds import (
     AmbassadorRound,
     Application,
@@ -34,7 +34,8 @@ def _letter(person: Person, project: Project, say: Callable[[], dict[str, Any]],
         words = say()
         words.setdefault("why", _("You get this mail because of your part in the ambassador round of this project."))
     url = f"{current_app.config['BASE_URL']}/projects/{project.slug}/ambassadors{path}"
-    return Letter(person.email, person.name, person.locale, words | {"url": url, "project": project})
+    return Letter(person.email, person.name, person.locale, words | {
+        "url": url, "project": project, "share": panel.mailed(person.id, project)})
 
 
 @author("sharing/application_received")

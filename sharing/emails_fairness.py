@@ -13,7 +13,7 @@ from core.mail import Letter, author
 from payments.alerts import alert_kind
 from people.models import Person
 from projects.models import Project
-from sharing import review_queries, review_words
+from sharing import panel, review_queries, review_words
 from sharing.models_fairness import ShareBan
 
 
@@ -24,7 +24,8 @@ def _letter(person: Person | None, project: Project | None, **more: Any) -> Lett
     with current_app.test_request_context(base_url=base), force_locale(person.locale):
         path = url_for("sharing.looks", slug=project.slug) if project else url_for("people.me")
     return Letter(person.email, person.name, person.locale, {
-        "first_name": person.first_name, "project": project, "url": base + path, **more})
+        "first_name": person.first_name, "project": project, "url": base + path,
+        "share": panel.mailed(person.id, project) if project else None, **more})
 
 
 @author("sharing/decided")
@@ -48,7 +49,7 @@ def banned(ban_id: str) -> Letter | None:
         return None
     project = db.session.get(Project, ban.project_id) if ban.project_id else None
     return _letter(ban.person, project, until=ban.until, has_struck=ban.has_struck,
-                   zone=project.zone if project else "UTC")
+                   zone=project.zone if project else "UTC", share=None)  # nothing comes of it while the ban lasts
 
 
 @author("sharing/ban_lifted")

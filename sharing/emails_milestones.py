@@ -11,7 +11,7 @@ from flask_babel import force_locale
 from core.db import db
 from core.mail import Letter, author
 from projects.models import ProjectState
-from sharing import milestones
+from sharing import milestones, panel
 from sharing.models_milestones import Grant, GrantState
 
 S = GrantState
@@ -31,7 +31,7 @@ def _letter(grant_id: str, *states: GrantState) -> Letter | None:
     return Letter(person.email, person.name, locale, {
         "person": person, "project": project, "what": step.reward.title, "friends": step.friends, "stage": stage,
         "days": current_app.config["MILESTONE_DAYS"], "why": why, "month": month, "lang": locale,
-        "link_url": f"{base}/s/{grant.link.code}", "url": f"{base}/projects/{project.slug}/share"})
+        "share": panel.mailed(person.id, project), "url": f"{base}/projects/{project.slug}/share"})
 
 
 @author("sharing/milestone_pending")

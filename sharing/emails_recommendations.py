@@ -8,6 +8,7 @@ from flask_babel import force_locale
 from core.db import db
 from core.mail import Letter, author
 from projects.models import Project
+from sharing import panel
 from sharing.models import Recommendation
 from sharing.recommendations import REASONS
 
@@ -23,4 +24,4 @@ def recommendation_hidden(recommendation_id: str) -> Letter | None:
     url = f"{current_app.config['BASE_URL']}/projects/{project.slug}/recommendation"
     return Letter(one.person.email, one.person.name, one.person.locale, {
         "person": one.person, "project": project, "text": one.text, "reason": reason, "note": one.hidden_note,
-        "url": url})
+        "url": url, "share": panel.mailed(one.person_id, project)})

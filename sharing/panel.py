@@ -148,6 +148,24 @@ def short_text(code: str) -> str:
     return link_url(code).split("://", 1)[-1]
 
 
+@dataclass(frozen=True)
+class Mailed:
+    """A reader's own link as the layout of mails takes it."""
+
+    link_url: str
+    short_text: str
+    is_open: bool  # something can still come of it
+
+
+def mailed(person_id: UUID, project: Project) -> Mailed | None:
+    """For every mail about a project: its reader's own link, if they have one."""
+    link = queries.link_between(person_id, project.id)
+    if link is None:
+        return None
+    said = word_of(link.id) or link.code
+    return Mailed(link_url(said), short_text(said), project.is_live)
+
+
 def invitation(title: str) -> str:
     return _("I stand behind “%(title)s”. Have a look:", title=title)
 

@@ -67,6 +67,7 @@ def test_two_people_who_share_a_laptop_are_credited_once_somebody_said_so(projec
     assert brought() == 1 and scalar("SELECT refused FROM attribution") is None
     [(name, to, subject, text)] = mails()
     assert (name, to) == ("sharing/decided", noor.email) and "counts" in subject and project.title in text
+    assert text.count(f"http://localhost/s/{link.code}") == 1
     assert "Mo" not in text and "laptop" not in text and "same browser" not in text
     reviewing.decide(flag, "credit", "", by_id=organiser.id, project_id=project.id)
     assert count("recruit") == 1 and len(mails()) == 1
