@@ -60,7 +60,7 @@ def test_many_who_start_it_at_once_share_one_and_the_last_one_out_stops_it(folde
     users[2].wait(10)
     last = _user(folder, 0)
     assert last.wait(60) == 0
-    assert not _runs(folder)
+    assert not _runs(folder) and not postgres._socket_folder(folder.resolve()).exists()
 
 
 def test_it_comes_back_after_its_own_death_with_everything_that_was_committed(folder):

@@ -5,8 +5,8 @@ import pytest
 from backing import emails, emails_refunds  # noqa: F401 -- authors register themselves
 from backing.models import PledgeState
 from core import mail
-from projects.models import ProjectState
 from core.db import db
+from projects.models import ProjectState
 from sharing import queries, recommendations, services, words
 from sharing.models import Recommendation
 from sharing.models_rounds import RoundState
