@@ -77,6 +77,7 @@ def load(env: Mapping[str, str] | None = None) -> dict[str, Any]:
             "STRIPE_WEBHOOK_SECRET", "" if real_stripe else SANDBOX_SECRET).split(",") if s],  # two while rotating
         "STRIPE_LIVE": stripe_key.startswith(("sk_live_", "rk_live_")),
         "STRIPE_RATE": number("STRIPE_RATE", 20 if real_stripe else 0),  # calls a second per endpoint; 0 = no limit
+        "ASK_ADDRESS": number("ASK_ADDRESS", 0) > 0,  # Stripe's form asks everybody for the whole address of the bill
         "COLLECT_CONCURRENCY": number("COLLECT_CONCURRENCY", 8),  # collections in flight per worker
         # mail
         "SMTP_URL": get("SMTP_URL"),  # smtp://user:password@host:port; without it mails land in the mailbox page
@@ -97,6 +98,8 @@ def load(env: Mapping[str, str] | None = None) -> dict[str, Any]:
         "BURST_PLEDGES": number("BURST_PLEDGES", 5),  # credited pledges by one link within BURST_MINUTES
         "BURST_MINUTES": number("BURST_MINUTES", 10),
         "BURST_FROM_NETWORK": number("BURST_FROM_NETWORK", 3),  # of one link from one network in a day: a household's size
+        "ONE_ADDRESS": number("ONE_ADDRESS", 3),  # backers of one link at one address: a household's size
+        "ADDRESS_CROWD": number("ADDRESS_CROWD", 8),  # what more people gave is a big house, and says nothing of two of them
         "SIMILAR_MAILS": number("SIMILAR_MAILS", 3),  # addresses that differ by a number only
         "NEW_ACCOUNTS": number("NEW_ACCOUNTS", 8),  # made within NEW_MINUTES of pledging by one link, in a day
         "NEW_MINUTES": number("NEW_MINUTES", 15),

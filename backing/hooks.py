@@ -1,8 +1,6 @@
 """What backing tells the rooms above it; each is sent inside the transaction that moved the pledge."""
 
-from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from backing.models import Pledge
 from core.hooks import Hook
@@ -13,6 +11,3 @@ pledge_shown: Hook[[Pledge, dict[str, Any]]] = Hook(
     "A page or mail about this pledge is being made: rooms add what they know to the template's context.")
 backing_asked: Hook[[Any, Any, dict[str, Any]]] = Hook(
     "The pledge form is shown or sent for (person, project): rooms add `ref` (a share code) and `sent_by`.")
-addresses_asked: Hook[[Sequence[UUID], dict[UUID, list[str]]]] = Hook(
-    "Fairness asks where things for these people are sent: rooms that know addresses put them in by person.")
-address_known: Hook[[UUID]] = Hook("This person said where things are to be sent, or said it anew.")

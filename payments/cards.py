@@ -100,6 +100,7 @@ def settle_card(session_id: str, news: gateway.SetupNews | None = None) -> CardS
             setup.state = CardSetupState.COMPLETE
             setup.completed_at = session.scalar(sa.text("SELECT clock_now()"))
             setup.payment_method_id, setup.card_fingerprint = card.payment_method_id, card.fingerprint
+            setup.address_digest = card.address
             setup.card_brand, setup.card_last4, setup.card_exp = card.brand, card.last4, card.exp
             session.flush()
             card_saved.send(setup)

@@ -19,6 +19,7 @@ from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams
 from config import STRIPE_VERSION
 from core import rate
 from core.db import no_transaction
+from payments.addresses import scrambled
 from payments.breaker import breaker
 
 stripe.enable_telemetry = False  # the library would write a file into the home folder
@@ -47,6 +48,7 @@ class Card:
     last4: str | None
     exp: str | None
     fingerprint: str | None
+    address: bytes | None = None  # of its bill, scrambled: the address itself goes no further than this file (W-27)
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,8 @@ def open_setup(*, key: str, customer_id: str, currency: str, subject_id: str, pr
             "metadata": {"subject": subject_id, "project": project_id},
             "setup_intent_data": {"description": description,
                                   "metadata": {"subject": subject_id, "project": project_id}},
+            # `auto` asks for as little of the address as the card's bank wants; wallets tell all of it by themselves.
+            "billing_address_collection": "required" if current_app.config["ASK_ADDRESS"] else "auto",
         }, {"idempotency_key": key})
     return _setup_news(session)
 
@@ -221,14 +225,18 @@ def expire_setup(session_id: str, *, key: str) -> SetupNews:
 def _setup_news(session: Any) -> SetupNews:
     intent = session.setup_intent if not isinstance(session.setup_intent, str) else None
     method = intent.payment_method if intent is not None and not isinstance(intent.payment_method, str) else None
-    card = None
-    if method is not None:
-        face = method.card
-        card = Card(method.id, face.brand if face else None, face.last4 if face else None,
-                    f"{face.exp_year}-{face.exp_month:02d}" if face else None, face.fingerprint if face else None)
+    card = read_card(method) if method is not None else None
     customer = session.customer if isinstance(session.customer, str) or session.customer is None else session.customer.id
     return SetupNews(session.id, session.status, session.url, intent.status if intent is not None else None,
                      customer, session.client_reference_id, card)
+
+
+def read_card(method: Any) -> Card:
+    """What we keep of a PaymentMethod."""
+    face, bill = method.card, method.billing_details
+    return Card(method.id, face.brand if face else None, face.last4 if face else None,
+                f"{face.exp_year}-{face.exp_month:02d}" if face else None, face.fingerprint if face else None,
+                scrambled(bill.address if bill else None))
 
 
 CREATE, CONFIRM = "payment_intents", "payment_intents/confirm"  # the endpoints that a collection calls

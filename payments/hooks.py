@@ -24,6 +24,7 @@ class PaymentNews:
 
 
 card_saved: Hook[[CardSetup]] = Hook("A card was saved for a subject; nothing is charged.")
+card_changed: Hook[[CardSetup]] = Hook("Of a saved card the bank or its owner told something new: number, date, address.")
 payments_changed: Hook[[Sequence[PaymentNews]]] = Hook("Payments reached another state; news comes by the dozen.")
 refund_changed: Hook[[Refund]] = Hook("A refund was asked for, or reached another state.")
 dispute_changed: Hook[[Dispute]] = Hook("A dispute of a payment was opened, or its state or its money moved.")

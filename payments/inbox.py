@@ -18,11 +18,15 @@ from payments import accounts, cards, charging, disputes, methods, refund_news, 
 
 log = structlog.get_logger()
 
-# One statement, so one round trip and one transaction: the row and its job, or neither (C-22). A job is a row too.
+# One statement, so one round trip and one transaction: the row and its job, or neither (C-22). A job is a row too. To
+# whom a card is billed, name and address, is in the object at Stripe; what is stored here of the hint does without.
 _STORE = sa.text("""
     WITH new AS (
         INSERT INTO stripe_event (event_id, type, account, api_version, payload)
-        VALUES (:id, :type, :account, :version, CAST(:payload AS jsonb))
+        VALUES (:id, :type, :account, :version, CAST(:payload AS jsonb)
+                #- '{data,object,billing_details}' #- '{data,previous_attributes,billing_details}'
+                #- '{data,object,last_payment_error,payment_method,billing_details}'
+                #- '{data,object,last_setup_error,payment_method,billing_details}')
         ON CONFLICT (event_id) DO NOTHING RETURNING event_id)
     SELECT procrastinate_defer_jobs_v1(ARRAY[CAST(ROW('money', 'payments:handle_event', 0, NULL, NULL,
                jsonb_build_object('event_id', event_id), NULL) AS procrastinate_job_to_defer_v1)]) FROM new""")

@@ -33,6 +33,8 @@ class CardSetup(Base):
         sa.Index("ix_card_setup_open", "created_at", postgresql_where=sa.text("state = 'open'")),
         sa.Index("ix_card_setup_payment_method_id", "payment_method_id"),
         sa.Index("ix_card_setup_card_fingerprint", "card_fingerprint"),
+        sa.Index("ix_card_setup_address_digest", "address_digest", "completed_at",
+                 postgresql_where=sa.text("address_digest IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -48,6 +50,7 @@ class CardSetup(Base):
     card_last4: Mapped[str | None]
     card_exp: Mapped[str | None]  # 2027-04
     card_fingerprint: Mapped[str | None]
+    address_digest: Mapped[bytes | None]  # of the bill's address, scrambled under a key of ours (payments/addresses.py)
     dead_at: Mapped[datetime | None]  # the bank said never again, or Stripe no longer has it (S-35, S-26)
     dead_why: Mapped[str | None]
     created_at: Mapped[Born]

@@ -81,7 +81,7 @@ def watch() -> int:
 
 @every(3600, "payments:forget_events", lane="books")
 def forget_old() -> int:
-    """Payloads hold names and addresses of backers: a handled event is kept for 90 days, by which time Stripe, too, has
+    """Payloads hold names and e-mail addresses of backers: a handled event is kept for 90 days, by which time Stripe, too, has
     forgotten it."""
     forgotten = 0
     while True:

@@ -83,6 +83,7 @@ def create(request: Request) -> Row:
     session = blank("checkout.session", random_id("cs_test_a1", 56))
     session.update(
         automatic_tax={"enabled": False, "liability": None, "provider": None, "status": None},
+        billing_address_collection=params.get("billing_address_collection"),
         cancel_url=params.get("cancel_url"),
         client_reference_id=params.get("client_reference_id"),
         created=moment,
@@ -164,10 +165,23 @@ def session_expires(id: str) -> None:
         expire(session)
 
 
-def submit(session: Row, card: Card, month: int, year: int, name: str | None, email: str | None) -> Row:
+def asks_address(session: Row) -> bool:
+    """Whether the form wants the whole address; else it takes what a wallet tells (`auto`)."""
+    return bool(session["billing_address_collection"] == "required")
+
+
+def submit(
+    session: Row,
+    card: Card,
+    month: int,
+    year: int,
+    name: str | None,
+    email: str | None,
+    address: Row | None = None,
+) -> Row:
     """The person pressed "Save card": the intent succeeds, asks for 3-D Secure, or raises the decline."""
     intent = one("setup_intent", session["setup_intent"])
-    method = new_card(card, month, year, name, email)
+    method = new_card(card, month, year, name, email, address)
     store.put("payer", {"name": name, "email": email}, session["id"])
     setup_intents.attempt(intent, method, None)
     if intent["status"] == "requires_action":

@@ -41,6 +41,9 @@ def methods(on: Asker) -> None:
     on.read("methods of customer", on.v1.customers.payment_methods.list, customer)
     on.read("method of customer", on.v1.customers.payment_methods.retrieve, customer, made.id)
     on.ask("method changed", v1.update, made.id, {"billing_details": {"name": "B."}, "metadata": {"a": "1"}})
+    address = {"line1": "Kade 1", "postal_code": "3511 AB", "city": "Utrecht", "country": "NL"}
+    on.ask("method moved", v1.update, made.id, {"billing_details": {"address": address}})
+    on.ask("method moved, no such country", v1.update, made.id, {"billing_details": {"address": {"country": "Holland"}}})
     on.ask("method changed, unknown parameter", v1.update, made.id, {"surprise": "1"})
     on.ask("method detached", v1.detach, made.id)
     on.ask("method detached again", v1.detach, made.id)
@@ -73,6 +76,8 @@ def sessions(on: Asker) -> None:
     params = {"mode": "setup", "currency": "eur", "customer": customer, "client_reference_id": "pledge"}
     params |= {"success_url": "https://example.org/?s={CHECKOUT_SESSION_ID}", "cancel_url": "https://example.org/"}
     made = on.must(on.ask("session", v1.create, params), "session")
+    on.ask("session that asks for the address", v1.create, {**params, "billing_address_collection": "required"})
+    on.ask("session, bad address collection", v1.create, {**params, "billing_address_collection": "always"})
     on.ask("session without a currency", v1.create, {name: params[name] for name in params if name != "currency"})
     on.ask("session without success_url", v1.create, {name: params[name] for name in params if name != "success_url"})
     on.ask("session, retired parameter", v1.create, {**params, "payment_method_types": ["card"]})

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import (
     accounts,
+    addresses,
     balances,
     books,
     checkout,
@@ -261,14 +262,20 @@ def reset(_: Ask) -> Ask:
 
 @control("POST checkout/{id}/complete")
 def complete(id: str, asked: Ask) -> Ask:
-    """What a person does on the card page, 3-D Secure included; `"authenticate": "fail"` presses the other button."""
+    """What a person does on the card page, 3-D Secure included; `"authenticate": "fail"` presses the other button.
+
+    `"address": {"line1": …}` is what a wallet would tell; where the page asks for one and none is given, it is made up.
+    """
     session = one("checkout.session", id)
     if session["status"] != "open":
         raise invalid(f"The session's status is {session['status']}.", code="checkout_session_not_open")
     card = number_of(asked.get("number", "4242424242424242"))
     year = int(clock.iso(clock.exact())[:4]) + 3
     details = (asked.get("exp_month", 12), asked.get("exp_year", year), asked.get("name"), asked.get("email"))
-    intent = checkout.submit(session, card, *details)
+    address = addresses.checked(asked.get("address"), "address")
+    if checkout.asks_address(session) and "address" not in asked:
+        address = addresses.made_up(session["customer"])
+    intent = checkout.submit(session, card, *details, address)
     if intent["status"] == "requires_action":
         answer_challenge(intent["id"], asked)
     status = one("checkout.session", id)["status"]

@@ -10,12 +10,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import jinja2
 
-from . import accounts, checkout, clock, payment_intents
+from . import accounts, addresses, checkout, clock, payment_intents
 from .cards import CARDS
 from .errors import StripeError
 from .methods import number_of
 from .store import Row, store
 
+CARD_FIELDS = ("number", "expiry", "cvc", "name", "email")
 Page = tuple[int, list[tuple[str, str]], str]
 TRIES = (
     ("4242424242424242", "4242: succeeds"),
@@ -103,8 +104,10 @@ def card_page(id: str, form: dict[str, str] | None) -> Page:
             "cvc": "1234" if len(number) == 15 else "123",
             "name": "Test Backer",
         }
+        if checkout.asks_address(session):
+            values |= {name: text or "" for name, text in addresses.made_up(session["customer"]).items()}
     elif form is not None:
-        values = {name: form.get(name, "").strip() for name in ("number", "expiry", "cvc", "name", "email")}
+        values = {name: form.get(name, "").strip() for name in CARD_FIELDS + addresses.FIELDS}
         errors, after = _submit(session, values)
         if after is not None:
             return after
@@ -124,6 +127,9 @@ def card_page(id: str, form: dict[str, str] | None) -> Page:
         errors=errors,
         values=values,
         tries=TRIES,
+        asks_address=checkout.asks_address(session),
+        says_address=any(values.get(name) or errors.get(name) for name in addresses.FIELDS),
+        countries=addresses.countries(),
     )
 
 
@@ -144,6 +150,7 @@ def _submit(session: Row, values: dict[str, str]) -> tuple[dict[str, str], Page 
     email = session["customer_email"] or details.get("email") or values["email"]
     if "@" not in email:
         errors["email"] = "Enter an e-mail address, like name@example.com."
+    errors |= addresses.errors_of(values, checkout.asks_address(session))
     try:
         card = number_of(values["number"])
     except StripeError as error:
@@ -151,7 +158,7 @@ def _submit(session: Row, values: dict[str, str]) -> tuple[dict[str, str], Page 
     if errors:
         return errors, None
     try:
-        intent = checkout.submit(session, card, month, year, values["name"], email)
+        intent = checkout.submit(session, card, month, year, values["name"], email, addresses.typed(values))
     except StripeError as error:
         where = {"incorrect_cvc": "cvc", "expired_card": "expiry"}.get(error.error.get("code", ""), "number")
         return {where: f"{error.error['message']} Try another card."}, None

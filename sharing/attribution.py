@@ -21,7 +21,7 @@ from sharing.models import Attribution, Recruit, ShareLink
 
 _BEGIN = sa.text("""
     SELECT * FROM begin_credit(:pledge, :project, :backer, CAST(:ref AS text), :placed, :code, CAST(:days AS integer),
-                               CAST(:everybodys AS text[]))""")
+                               CAST(:everybodys AS text[]), CAST(:crowd AS integer))""")
 _FINISH = sa.text("""
     SELECT finish_credit(:pledge, :project, :backer, :own_link, CAST(:own_n AS integer), :first_link, :first_moment, :last_link,
                          :last_moment, CAST(:marks AS jsonb), CAST(:why AS text), :credited, :recruiter,
@@ -50,6 +50,7 @@ class Came:
     is_banned: bool | None = None
     is_one_card: bool | None = None
     is_one_device: bool | None = None
+    is_one_address: bool | None = None
 
     # As fairness sees the link that counts.
     @property
@@ -84,7 +85,7 @@ def _begin(pledge: Pledge) -> Came:
     config = current_app.config
     return Came(**run(_BEGIN, pledge=pledge.id, project=pledge.project_id, backer=pledge.backer_id, ref=pledge.ref or None,
                       placed=pledge.placed_at, code=make_code(), days=config["SHARE_DAYS"],
-                      everybodys=config["EVERYBODYS_CARDS"])[0]._mapping)
+                      everybodys=config["EVERYBODYS_CARDS"], crowd=config["ADDRESS_CROWD"])[0]._mapping)
 
 
 def credit_after_all(pledge_id: UUID) -> bool:

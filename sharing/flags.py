@@ -15,7 +15,7 @@ from core.db import db
 
 # What may be in doubt, and how grave it is. `high` counts for nobody until a person has looked.
 REFUSED = ("device", "card", "address")  # a credit that was refused, and may be given after all
-BY_LINK = ("burst", "network", "mails", "mailboxes", "cards", "newcomers", "money_back")
+BY_LINK = ("burst", "network", "mails", "mailboxes", "cards", "addresses", "newcomers", "money_back")
 RULES = (*REFUSED, *BY_LINK)
 
 _OPEN = sa.text("""

@@ -33,6 +33,7 @@ _TAKE = sa.text("""
 _CREDITS = sa.text("""
     SELECT r.link_id, r.project_id, r.pledge_id, p.backer_id, p.pledged_at AS at, n.email, n.created_at AS born,
            CASE WHEN c.card_last4 <> ALL(CAST(:everybodys AS text[])) THEN c.card_fingerprint END AS card,
+           c.address_digest AS address,
            ARRAY(SELECT w.network FROM person_network w WHERE w.person_id = p.backer_id AND w.day = CAST(r.at AS date))
                AS networks,
            ARRAY(SELECT f.rule FROM flagged_pledge g JOIN share_flag f ON f.id = g.flag_id
@@ -142,6 +143,8 @@ def doubts(credits: list[Any], limits: dict[str, Any]) -> list[Doubt]:
              _shared(_unseen(credits, "mails"), "mails", limits["SIMILAR_MAILS"], "medium",
                      lambda row: {stem(row.email)} - {""}),
              _shared(_unseen(credits, "cards"), "cards", 2, "high", lambda row: {row.card} - {None}),
+             _shared(_unseen(credits, "addresses"), "addresses", limits["ONE_ADDRESS"] + 1, "medium",
+                     lambda row: {row.address} - {None}),
              _newcomers(_unseen(credits, "newcomers"), limits["NEW_ACCOUNTS"], timedelta(minutes=limits["NEW_MINUTES"]))]
     return [doubt for doubt in found if doubt]
 

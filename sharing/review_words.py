@@ -13,12 +13,13 @@ def head(item: Item) -> str:
     return {
         "device": lambda: _("Backer and recruiter used the same browser."),
         "card": lambda: _("Backer and recruiter have the same card."),
-        "address": lambda: _("Things for both go to the same address."),
+        "address": lambda: _("Backer and recruiter gave the same address."),
         "burst": lambda: _("%(n)s pledges came within %(minutes)s minutes.", n=n, minutes=minutes),
         "network": lambda: _("%(n)s backers came from one network on one day.", n=n),
         "mails": lambda: _("%(n)s e-mail addresses differ by a number only.", n=n),
         "mailboxes": lambda: _("%(n)s accounts lead to one mailbox.", n=n),
         "cards": lambda: _("%(n)s backers have one card between them.", n=n),
+        "addresses": lambda: _("%(n)s backers gave one address.", n=n),
         "newcomers": lambda: _("%(n)s accounts were made within %(minutes)s minutes of their pledges.", n=n,
                                minutes=minutes),
         "money_back": lambda: _("The money of %(n)s pledges was asked back.", n=n),
@@ -30,12 +31,13 @@ def advice(item: Item) -> str:
     return {
         "device": lambda: _("Usual in a household or at work: two people, one laptop. If you know them both, count it."),
         "card": lambda: _("Usual among partners and in families. It may also be one person with two accounts."),
-        "address": lambda: _("Usual in a household. It may also be one person with two accounts."),
+        "address": lambda: _("Usual in a household: couples and families bring each other. If they are two people, count it."),
         "burst": lambda: _("A message to many friends, or a mention somewhere, does this. Look whether the people are real."),
         "network": lambda: _("A school, an office or a concert hall does this. Look whether the people are real."),
         "mails": lambda: _("Addresses made in a row look like this; so do families with one name."),
         "mailboxes": lambda: _("Different spellings of one address. Hardly ever more than one person."),
         "cards": lambda: _("One card, several accounts. In a family that may be right."),
+        "addresses": lambda: _("A big family, a shared house or an office. Look whether the people are real."),
         "newcomers": lambda: _("Friends often register in order to pledge. Many at once are worth a look."),
         "money_back": lambda: _("By the backers’ banks, or at their wish. Pledges that are only made to count look like this."),
     }.get(item.rule, lambda: "")()
@@ -69,7 +71,7 @@ def mine(one: Mine) -> str:
 
 def general_reason(rule: str) -> str:
     """Why something like this may not count, as a rule and not as a reproach."""
-    if rule in ("device", "card", "address", "mails", "mailboxes", "cards", "network"):
+    if rule in ("device", "card", "address", "mails", "mailboxes", "cards", "addresses", "network"):
         return _("A link counts pledges of other people. Where backer and recruiter, or several backers, have much in "
                  "common, people of the project look and decide.")
     if rule == "money_back":

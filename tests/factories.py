@@ -167,7 +167,7 @@ def hold(project: Project, backer: Person, reward: Reward | None = None, bonus: 
                                bonus or (0 if reward else 1_000), choice.pop("token", uuid.uuid4()), **choice))
 
 
-def save_card(stripe: Any, pledge_id: Any, number: str = "4242424242424242") -> str:
+def save_card(stripe: Any, pledge_id: Any, number: str = "4242424242424242", **more: Any) -> str:
     """Open Stripe's form for a pledge, type this card there as a person would, and take the news; the session's id."""
     from backing.models import Pledge
     from payments import cards
@@ -178,7 +178,7 @@ def save_card(stripe: Any, pledge_id: Any, number: str = "4242424242424242") -> 
                          cancel_url="http://localhost/")
     session_id = scalar("SELECT session_id FROM card_setup WHERE subject_id = :p ORDER BY created_at DESC LIMIT 1",
                         p=pledge_id)
-    stripe.post(f"checkout/{session_id}/complete", number=number)
+    stripe.post(f"checkout/{session_id}/complete", number=number, **more)
     cards.settle_card(session_id)
     return str(session_id)
 

@@ -120,3 +120,83 @@ def test_onboarding_can_wait(backer, words):
     assert send(link.url, {"name": "C", "iban": "DE89370400440532013000"}).headers["location"] == flow["refresh_url"]
     read = backer.client.v2.core.accounts.retrieve(account.id, {"include": ["configuration.recipient"]})
     assert read.configuration.recipient.capabilities.stripe_balance.stripe_transfers.status == "restricted"
+
+
+ADDRESS = {"country": "NL", "line1": "Oudegracht 1-a", "line2": "", "postal_code": "3511 AB", "city": "Utrecht"}
+
+
+def bill(backer, session):
+    read = backer.v1.checkout.sessions.retrieve(session.id, {"expand": ["setup_intent.payment_method"]})
+    return read.setup_intent.payment_method
+
+
+def test_the_address_is_offered_and_never_asked_for_unless_the_session_wants_it(backer):
+    session = backer.session()
+    assert session.billing_address_collection is None
+    page = requests.get(session.url).text
+    assert "<details ><summary>" in page and not re.search(r'name="(country|line1|postal_code|city)"[^>]*required', page)
+    assert send(session.url, {**GOOD, "country": "NL"}).status_code == 303
+    method = bill(backer, session)
+    assert method.billing_details.address.to_dict() == {**dict.fromkeys(("line1", "line2", "city", "state", "postal_code")), "country": "NL"}
+    assert method.card.checks.address_line1_check is None
+
+
+def test_what_a_wallet_tells_is_remembered_over_the_api_and_with_the_charge(backer):
+    session = backer.session(billing_address_collection="auto")
+    assert send(session.url, {**GOOD, **ADDRESS}).status_code == 303
+    method = bill(backer, session)
+    assert method.billing_details.address.to_dict() == {**ADDRESS, "line2": None, "state": None}
+    assert (method.card.checks.address_line1_check, method.card.checks.address_postal_code_check) == ("pass", "pass")
+    charge = backer.v1.charges.retrieve(backer.pays(method.id).latest_charge)
+    assert charge.billing_details.address.line1 == "Oudegracht 1-a"
+
+
+@pytest.mark.parametrize(
+    "change, field, text",
+    [
+        ({"country": ""}, "country", "Choose a country"),
+        ({"country": "Holland"}, "country", "of the list"),
+        ({"line1": " "}, "line1", "street and the number"),
+        ({"line1": "x" * 300}, "line1", "too long"),
+        ({"postal_code": ""}, "postal_code", "Enter the postal code"),
+        ({"postal_code": "351 AB"}, "postal_code", "no postal code"),
+        ({"city": ""}, "city", "Enter the city"),
+    ],
+)
+def test_a_session_that_asks_for_the_address_wants_all_of_it(backer, change, field, text):
+    session = backer.session(billing_address_collection="required")
+    page = requests.get(session.url).text
+    assert "<legend>Billing address</legend>" in page and "<details" not in page
+    for name in ("country", "line1", "postal_code", "city"):
+        assert re.search(rf'name="{name}"[^>]* required', page)
+    answer = send(session.url, {**GOOD, **ADDRESS, **change})
+    assert answer.status_code == 422
+    assert re.search(rf'id="{field}-error">[^<]*{text}', answer.text), answer.text
+    assert ("Utrecht" in answer.text) == (field != "city")  # what was typed stands there still
+    assert send(session.url, {**GOOD, **ADDRESS}).status_code == 303
+
+
+def test_a_test_card_comes_with_an_address_of_its_customer(backer, words):
+    def filled(**more):
+        page = send(backer.session(billing_address_collection="required", **more).url, {"fill": "4242424242424242"}).text
+        return re.search(r'name="line1"[^>]*value="([^"]+)"', page)[1]
+
+    other = backer.v1.customers.create({"email": "other@example.org"}, words.key())
+    assert filled() == filled() != filled(customer=other.id)
+    assert re.search(r'name="line1"[^>]*value=""', send(backer.session().url, {"fill": "4242424242424242"}).text)
+
+
+def test_an_address_is_changed_over_the_api_and_a_country_has_two_letters(backer, words):
+    method = backer.saves()
+    address = {"line1": "Plein 2", "postal_code": "3511 AC", "country": "NL"}
+    changed = backer.v1.payment_methods.update(method, {"billing_details": {"address": address}}, words.key())
+    assert changed.billing_details.address.line1 == "Plein 2" and changed.billing_details.address.city is None
+    wrong = {"billing_details": {"address": {"country": "Holland"}}}
+    refused = words.refused(backer.v1.payment_methods.update, method, wrong, words.key())
+    assert refused.http_status == 400 and refused.param == "billing_details[address][country]"
+    assert backer.v1.payment_methods.retrieve(method).billing_details.address.line1 == "Plein 2"
+
+
+def test_a_session_asks_for_the_address_by_one_of_two_words(backer, words):
+    refused = words.refused(backer.session, billing_address_collection="always")
+    assert refused.http_status == 400 and refused.param == "billing_address_collection"

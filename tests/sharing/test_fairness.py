@@ -4,7 +4,6 @@ import pytest
 import sqlalchemy as sa
 from flask import current_app
 
-from backing.hooks import address_known, addresses_asked
 from core import clock
 from core.db import db, transaction
 from sharing import fairness, services
@@ -13,14 +12,15 @@ from tests.factories import make_person, make_project, scalar
 from tests.sharing.scenes import count, make_pledge
 
 
-def own_card(pledge, fingerprint, last4="4444"):
-    """A card as the card room keeps it once Stripe's form is done."""
+def own_card(pledge, fingerprint, last4="4444", address=None):
+    """A card as the card room keeps it once Stripe's form is done, with its address if one was given."""
     with transaction() as session:
         session.execute(sa.text("""
-            INSERT INTO card_setup (project_id, subject_id, person_id, state, currency, card_fingerprint, card_last4)
-            VALUES (:project, :pledge, :person, 'complete', 'EUR', :print, :last4)"""), {
+            INSERT INTO card_setup (project_id, subject_id, person_id, state, currency, card_fingerprint, card_last4,
+                                    address_digest)
+            VALUES (:project, :pledge, :person, 'complete', 'EUR', :print, :last4, :address)"""), {
             "project": pledge.project_id, "pledge": pledge.id, "person": pledge.backer_id, "print": fingerprint,
-            "last4": last4})
+            "last4": last4, "address": address})
 
 
 def use_browser(person, name):
@@ -36,9 +36,11 @@ def ban(person, project=None, **columns):
 
 def refused(pledge, link):
     with transaction() as session:
-        found = session.execute(sa.text("SELECT * FROM in_common(:project, :pledge, :backer, :recruiter, :everybodys)"), {
+        found = session.execute(sa.text("""
+            SELECT *, have_one_address(:pledge, :recruiter, :crowd) AS is_one_address
+              FROM in_common(:project, :pledge, :backer, :recruiter, :everybodys)"""), {
             "project": pledge.project_id, "pledge": pledge.id, "backer": pledge.backer_id, "recruiter": link.person_id,
-            "everybodys": current_app.config["EVERYBODYS_CARDS"]}).one()
+            "everybodys": current_app.config["EVERYBODYS_CARDS"], "crowd": current_app.config["ADDRESS_CROWD"]}).one()
         return fairness.refusal(pledge, link, found)
 
 
@@ -105,36 +107,104 @@ def test_a_browser_that_both_used_is_refused_and_looked_at(project, link, noor):
     assert scalar("SELECT rule FROM share_flag") == "device"
 
 
-@pytest.fixture
-def addresses():
-    """What the room of parcels will know."""
-    known: dict[uuid.UUID, list[str]] = {}
-
-    def tell(people, found):
-        found.update({person: known[person] for person in people if person in known})
-
-    addresses_asked.connect(tell)
-    yield known
-    addresses_asked._ears.remove(tell)
-
-
-def test_one_address_is_refused_once_a_room_knows_addresses(project, link, noor, addresses):
+def test_an_address_that_the_recruiter_ever_gave_is_refused_and_looked_at(project, link, noor):
+    own_card(make_pledge(make_project(), noor), "aaa", address=b"kade 1")
     friend = make_pledge(project)
-    addresses[noor.id] = ["Kade 1-A, 3511 AB Utrecht"]
-    assert refused(friend, link) is None
-    addresses[friend.backer_id] = ["Plein 2, 3511 AB Utrecht"]
-    assert refused(friend, link) is None
-    addresses[friend.backer_id] = ["Plein 2, 3511 AB Utrecht", "KADE 1a 3511ab  utrecht"]
+    own_card(friend, "bbb", address=b"plein 2")
+    assert refused(friend, link) is None and count("share_flag") == 0
+    own_card(friend, "bbb", address=b"kade 1")
     assert refused(friend, link) == "address"
+    flag = db.session.scalars(sa.select(ShareFlag)).one()
+    assert (flag.rule, flag.severity, flag.link_id, flag.subject) == ("address", "high", link.id, friend.id.hex)
 
 
-def test_an_address_that_comes_later_takes_the_credit_until_somebody_looked(project, link, noor, addresses):
+def test_who_gave_no_address_has_none_in_common(project, link, noor):
+    own_card(make_pledge(project, noor), "aaa")
+    friend = make_pledge(project)
+    own_card(friend, "bbb")
+    assert refused(friend, link) is None
+    own_card(friend, "bbb", address=b"kade 1")
+    assert refused(friend, link) is None
+
+
+def test_what_the_friend_gave_with_another_pledge_is_left_alone(project, link, noor):
+    """People move: what was true of a pledge last year says nothing of this one."""
+    own_card(make_pledge(project, noor), "aaa", address=b"kade 1")
+    friend = make_pledge(project)
+    own_card(make_pledge(make_project(), friend.backer), "bbb", address=b"kade 1")
+    own_card(friend, "bbb", address=b"plein 2")
+    assert refused(friend, link) is None
+
+
+@pytest.mark.parametrize(("others", "why"), [(6, "address"), (7, None)])
+def test_an_address_that_more_than_eight_people_gave_is_everybodys(project, link, noor, others, why):
+    """A student house, an office, a shop where parcels wait."""
+    elsewhere = make_project()
+    for person in [noor, *(make_person() for _ in range(others))]:
+        own_card(make_pledge(elsewhere, person), person.id.hex, address=b"campus 1")
+        own_card(make_pledge(make_project(), person), person.id.hex, address=b"campus 1")  # one person, however often
+    friend = make_pledge(project)
+    own_card(friend, "bbb", address=b"campus 1")
+    assert refused(friend, link) == why
+
+
+def test_an_address_that_comes_later_takes_the_credit_until_somebody_looked(project, link, noor):
     friend, other = make_pledge(project, ref=link.code), make_pledge(project, ref=link.code)
-    addresses[noor.id] = addresses[friend.backer_id] = ["Kade 1"]
-    with transaction():
-        address_known.send(friend.backer_id)
+    saved(make_pledge(project, noor), "aaa", b"kade 1")
+    saved(other, "bbb", b"plein 2")
+    assert count("share_flag") == 0
+    saved(friend, "ccc", b"kade 1")
     assert scalar("SELECT struck_why FROM recruit WHERE pledge_id = :p", p=friend.id) == "address"
     assert scalar("SELECT struck_at FROM recruit WHERE pledge_id = :p", p=other.id) is None
+    saved(friend, "ddd", b"kade 1")
+    assert count("share_flag") == 1
+
+
+def test_a_recruiter_who_gives_the_friends_address_later_is_looked_at_once(project, link, noor):
+    friend = make_pledge(project, ref=link.code)
+    saved(friend, "aaa", b"kade 1")
+    saved(make_pledge(make_project(), noor), "bbb", b"plein 2")
+    assert count("share_flag") == 0
+    saved(make_pledge(make_project(), noor), "bbb", b"kade 1")
+    assert scalar("SELECT struck_why FROM recruit WHERE pledge_id = :p", p=friend.id) == "address"
+    with transaction() as session:
+        session.execute(sa.text("UPDATE share_flag SET decision = 'credit', decided_at = now()"))
+    saved(make_pledge(make_project(), noor), "bbb", b"kade 1")
+    assert count("share_flag") == 1
+
+
+def test_a_household_that_was_looked_at_for_its_card_is_not_brought_up_again_for_its_address(project, link, noor):
+    friend = make_pledge(project, ref=link.code)
+    saved(make_pledge(project, noor), "aaa", b"kade 1")
+    saved(friend, "aaa", b"kade 1")
+    assert scalar("SELECT rule FROM share_flag") == "card" and count("share_flag") == 1
+
+
+def test_an_address_that_stripe_tells_anew_is_looked_at_as_well(project, link, noor):
+    from payments.hooks import card_changed
+    from payments.models import CardSetup
+
+    friend = make_pledge(project, ref=link.code)
+    saved(make_pledge(project, noor), "aaa", b"kade 1")
+    saved(friend, "bbb", b"plein 2")
+    with transaction() as session:
+        setup = session.scalars(sa.select(CardSetup).where(CardSetup.subject_id == friend.id)).one()
+        setup.address_digest = b"kade 1"
+        session.flush()
+        card_changed.send(setup)
+    assert scalar("SELECT struck_why FROM recruit WHERE pledge_id = :p", p=friend.id) == "address"
+
+
+def test_two_accounts_that_became_one_have_both_addresses(project, link, noor):
+    from people.services import merge
+
+    second = make_person("Noor again", email="second@example.net")
+    own_card(make_pledge(make_project(), second), "aaa", address=b"kade 1")
+    friend = make_pledge(project)
+    own_card(friend, "bbb", address=b"kade 1")
+    assert refused(friend, link) is None
+    merge(noor, second)
+    assert refused(friend, link) == "address"
 
 
 @pytest.mark.parametrize(("columns", "own", "why"), [
@@ -159,14 +229,15 @@ def test_links_of_organisers_are_credited_without_a_question(app, project):
     assert refused(make_pledge(project), tag) is None
 
 
-def saved(pledge, fingerprint):
+def saved(pledge, fingerprint, address=None):
     """A card is saved for this pledge, and the rooms above hear of it."""
     from payments.hooks import card_saved
     from payments.models import CardSetup, CardSetupState
 
     with transaction() as session:
         setup = CardSetup(project_id=pledge.project_id, subject_id=pledge.id, person_id=pledge.backer_id, currency="EUR",
-                          state=CardSetupState.COMPLETE, card_fingerprint=fingerprint, card_last4="4444")
+                          state=CardSetupState.COMPLETE, card_fingerprint=fingerprint, card_last4="4444",
+                          address_digest=address)
         session.add(setup)
         session.flush()
         card_saved.send(setup)

@@ -15,7 +15,7 @@ from tests.sharing.scenes import count, make_pledge
 from tests.sharing.test_fairness import own_card
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
-LIMITS = {"BURST_PLEDGES": 5, "BURST_MINUTES": 10, "BURST_FROM_NETWORK": 3, "SIMILAR_MAILS": 3, "NEW_ACCOUNTS": 8,
+LIMITS = {"BURST_PLEDGES": 5, "BURST_MINUTES": 10, "BURST_FROM_NETWORK": 3, "SIMILAR_MAILS": 3, "ONE_ADDRESS": 3, "NEW_ACCOUNTS": 8,
           "NEW_MINUTES": 15}
 NAMES = ("anna", "bram", "cato", "daan", "emma", "finn", "gijs", "hana", "ilse", "joep", "kees", "lotte", "mees", "nina",
          "otto", "puck", "quinn", "roos")
@@ -25,7 +25,7 @@ def credit(minute, name="", **columns):
     """A credit as the rules see it."""
     name = name or f"{NAMES[int(minute) % len(NAMES)]}@{uuid4().hex[:4]}.example"
     return SimpleNamespace(**({"pledge_id": uuid4(), "backer_id": uuid4(), "at": NOON + timedelta(minutes=minute),
-                               "email": name, "born": NOON - timedelta(days=9), "card": None, "networks": [], "seen": []}
+                               "email": name, "born": NOON - timedelta(days=9), "card": None, "address": None, "networks": [], "seen": []}
                               | columns))
 
 
@@ -65,6 +65,15 @@ def test_one_card_under_two_backers_counts_for_nobody_until_somebody_looked():
     pair = [credit(0, card="aaa"), credit(20, card="aaa"), credit(40, card="bbb"), credit(60), credit(80)]
     doubt = found(pair)["cards"]
     assert doubt.severity == "high" and len(doubt.pledges) == 2
+
+
+def test_a_family_at_one_address_is_fine_and_four_backers_there_are_looked_at():
+    """A friend brings friends who live together: couples do. They count until somebody says otherwise."""
+    assert found([credit(20 * n, address=b"kade 1") for n in range(3)]) == {}
+    doubt = found([*(credit(20 * n, address=b"kade 1") for n in range(4)), credit(90, address=b"plein 2"), credit(120)])["addresses"]
+    assert (doubt.severity, len(doubt.pledges), doubt.facts["count"]) == ("medium", 4, 4)
+    one = uuid4()
+    assert found([credit(20 * n, address=b"kade 1", backer_id=one) for n in range(5)]) == {}
 
 
 def test_friends_who_register_to_pledge_are_fine_until_there_are_many():
