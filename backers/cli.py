@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 from flask import current_app
-from flask.cli import AppGroup
 
 from backers import services
 from backers.exports import FORMATS
+from core.commands import Commands
 from core.db import db
 from projects.models import Project
 
-cli = AppGroup("backers", help="Backer lists.")
+cli = Commands("backers", help="Backer lists.")
 
 
 @cli.command("export")

@@ -5,16 +5,16 @@ from uuid import UUID
 
 import click
 import sqlalchemy as sa
-from flask.cli import AppGroup
 
 from backing import running
 from backing.collecting import progress, run_collection
 from backing.run_queries import runs as all_runs
 from backing.running import resume_run
+from core.commands import Commands
 from core.db import db
 from core.errors import Refusal
 
-cli = AppGroup("backing", help="Look after pledges.")
+cli = Commands("backing", help="Look after pledges.")
 
 
 @cli.command("collect")

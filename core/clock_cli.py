@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
 
 from core import clock
+from core.commands import Commands
 
-cli = AppGroup("clock", help="The one clock of development and tests.")
+cli = Commands("clock", help="The one clock of development and tests.")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 

@@ -18,8 +18,8 @@ import procrastinate
 import sqlalchemy as sa
 import structlog
 from flask import Flask
-from flask.cli import AppGroup
 
+from core.commands import Commands
 from core.crash import crashpoint
 from core.db import db, transaction
 from core.hooks import Hook
@@ -34,7 +34,7 @@ STALLED_AFTER = 30.0  # seconds without a heartbeat
 GRACE = 25.0  # seconds that jobs get to come to an end when the worker is told to stop (O-11)
 starting: Hook[[Flask]] = Hook("A worker begins, in an app context, before its first tick and job.")
 _stopping = threading.Event()
-cli = AppGroup("jobs", help="Run the background work.")
+cli = Commands("jobs", help="Run the background work.")
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from flask import Flask, current_app
-from flask.cli import AppGroup
 
+from core.commands import Commands
 from core.db import db, sqlalchemy_url
 
 FOLDER = Path(__file__).parent.parent / "migrations"
-cli = AppGroup("db", help="Look after the database.")
+cli = Commands("db", help="Look after the database.")
 
 
 def alembic_config(url: str) -> Config:

@@ -4,11 +4,11 @@ import sys
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
+from core.commands import Commands
 from demo import stories
 
-cli = AppGroup("demo", help="Fill and run the demo.")
+cli = Commands("demo", help="Fill and run the demo.")
 
 
 @cli.command("seed")

@@ -3,11 +3,11 @@
 import sys
 
 import click
-from flask.cli import AppGroup
 
+from core.commands import Commands
 from payments.checks import run_all
 
-cli = AppGroup("payments", help="Look after the money.")
+cli = Commands("payments", help="Look after the money.")
 
 
 @cli.command("check")

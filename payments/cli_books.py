@@ -6,6 +6,7 @@ import click
 import sqlalchemy as sa
 
 from core import money
+from core.commands import BadCall
 from core.db import db
 from payments import payouts, statements
 from payments.cli import cli
@@ -69,7 +70,7 @@ def _project(slug: str) -> Project:
     try:
         return project_of(slug)
     except NotFound as error:
-        raise click.ClickException(f"There is no project {slug}.") from error
+        raise BadCall(f"There is no project {slug}.") from error
 
 
 def _conninfo() -> str:

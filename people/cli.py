@@ -4,17 +4,17 @@ import sys
 
 import click
 from email_validator import EmailNotValidError, validate_email
-from flask.cli import AppGroup
 from flask_security.utils import hash_password
 
 from core import clock
+from core.commands import BadCall, Commands
 from core.db import transaction
 from core.errors import Refusal
 from people import queries, services
 from people.models import Person
 from people.passwords import Passwords
 
-cli = AppGroup("people", help="Accounts.")
+cli = Commands("people", help="Accounts.")
 
 
 @cli.command("make-staff")
@@ -38,7 +38,7 @@ def add(name: str, email: str, password_stdin: bool, locale: str) -> None:
     try:
         address = validate_email(email, check_deliverability=False).normalized
     except EmailNotValidError:
-        raise click.ClickException("This is not an e-mail address.") from None
+        raise BadCall("This is not an e-mail address.") from None
     hashed = None
     if password_stdin:
         from flask import current_app
@@ -46,7 +46,7 @@ def add(name: str, email: str, password_stdin: bool, locale: str) -> None:
         said = Person(name=name, email=address, handle="")
         wrong, text = Passwords(current_app).validate(sys.stdin.readline().rstrip("\r\n"), False, user=said)
         if wrong:
-            raise click.ClickException(wrong[0])
+            raise BadCall(wrong[0])
         hashed = hash_password(text)
     try:
         with transaction():
@@ -69,7 +69,7 @@ def merge(gone: str, into: str, yes: bool) -> None:
     found = {address: queries.person_by_email(address) for address in (gone, into)}
     for address, person in found.items():
         if person is None:
-            raise click.ClickException(f"Nobody has an account with the address {address}.")
+            raise BadCall(f"Nobody has an account with the address {address}.")
     goes, stays = found[gone], found[into]
     assert goes is not None and stays is not None
     click.echo(f"Closes:  {goes.name} <{goes.email}>\nStays:   {stays.name} <{stays.email}>")

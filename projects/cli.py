@@ -2,12 +2,12 @@
 
 import click
 import sqlalchemy as sa
-from flask.cli import AppGroup
 
+from core.commands import Commands
 from core.db import fetch_all
 from projects import services
 
-cli = AppGroup("projects", help="Projects: list them, close those whose time is up.")
+cli = Commands("projects", help="Projects: list them, close those whose time is up.")
 
 
 @cli.command("close-due")

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import click
 import sqlalchemy as sa
-from flask.cli import AppGroup
 
+from core.commands import Commands
 from core.db import db
 from core.money import show, to_decimal
 from projects.models import Project
 from sharing import queries, reports
 from sharing.reports import Came
 
-cli = AppGroup("sharing", help="Sharing links and what they brought.")
+cli = Commands("sharing", help="Sharing links and what they brought.")
 HEADS = ("Recruiter", "Backer number", "Code", "Visits", "Recruits", "Pledged", "Collected")
 SUMS = ("Visits", "Recruits", "Pledged", "Collected", "Dropped", "Refunded")
 BREAKDOWNS = {"tag": ("Channel", "Tag", "Code"), "channel": ("Channel",), "day": ("Day (UTC)",),
