@@ -11,12 +11,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import BooleanField, DateField, IntegerField, SelectField, StringField, TextAreaField, TimeField
+from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, Optional
 from wtforms.widgets import HiddenInput
 
 from core import money
 from core.errors import Refusal
+from core.fields import ClockField, DayField
 from projects.deadlines import Deadline, moment_of, zones
 from projects.models import Category, MemberRole, Project
 
@@ -33,22 +34,6 @@ def hand_back(form: FlaskForm, refusal: Refusal, field: str | None = None) -> No
         form[name].errors = [*form[name].errors, refusal.sentence]
     else:
         form.form_errors.append(refusal.sentence)
-
-
-class DayField(DateField):
-    def process_formdata(self, valuelist: list[Any]) -> None:
-        try:
-            super().process_formdata(valuelist)
-        except ValueError:
-            raise ValueError(_("Write the day like 2026-12-31.")) from None
-
-
-class ClockField(TimeField):
-    def process_formdata(self, valuelist: list[Any]) -> None:
-        try:
-            super().process_formdata(valuelist)
-        except ValueError:
-            raise ValueError(_("Write the time like 20:00.")) from None
 
 
 def category_choices() -> list[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from core import media, money
+from core import clock, media, money
 from core.db import transaction
 from core.errors import BadInput, NotFound, Refusal
 from core.i18n import show_money
@@ -51,6 +51,11 @@ def _checked(project: Project, title: str, description: str, price: int, quantit
     return title, "\n".join(lines)
 
 
+def _require_ahead(month: date | None) -> None:
+    if month and month < clock.now().date().replace(day=1):
+        raise BadInput(_("This month has passed. Choose a later one."), "delivery_on")
+
+
 def add_reward(project: Project, title: str, price: int, *, description: str = "", quantity: int | None = None,
                delivery_on: date | None = None, picture: IO[bytes] | None = None, picture_alt: str = "",
                by: Person | None = None, kind: RewardKind = RewardKind.PLEDGE) -> Reward:
@@ -58,6 +63,7 @@ def add_reward(project: Project, title: str, price: int, *, description: str = "
     with transaction() as session:
         project = _open_project(session, project)
         title, description = _checked(project, title, description, price, quantity, kind)
+        _require_ahead(delivery_on)
         last, number = session.execute(sa.select(
             sa.func.coalesce(sa.func.max(Reward.position), 0), sa.func.count()).where(
             Reward.project_id == project.id, Reward.kind == kind)).one()
@@ -111,6 +117,8 @@ def edit_reward(project: Project, reward_id: UUID, *, title: str, price: int, de
                 if getattr(reward, name) != value:
                     raise BadInput(_("Somebody chose this reward, so this is a promise now. You can still change its "
                                      "picture and raise the quantity."), name)
+        if delivery_on != reward.delivery_on:
+            _require_ahead(delivery_on)
         if project.is_public or chosen:
             _require_not_lower(reward, quantity)
         reward.title, reward.description, reward.price = title, description, price

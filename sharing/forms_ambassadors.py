@@ -13,7 +13,6 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import (
     BooleanField,
-    DateField,
     FieldList,
     Form,
     FormField,
@@ -27,6 +26,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 from wtforms.widgets import HiddenInput
 
 from core.errors import BadInput, Refusal
+from core.fields import DayField
 from people.models import Person
 from projects.deadlines import moment_of
 from projects.models import Project
@@ -45,16 +45,6 @@ from sharing.rounds import DATES, FIXED, MOST_QUESTIONS, Plan, Question
 
 FIRST = time(0, 0)  # a day that something begins on counts from here; one that it ends on, to its last second
 _LINE = re.compile(r"^(.{1,60}?)[\s:,;=–-]+(\d{1,4})$")
-
-
-class DayField(DateField):
-    """A day, told in words when it is none."""
-
-    def process_formdata(self, valuelist: list[Any]) -> None:
-        try:
-            super().process_formdata(valuelist)
-        except ValueError:
-            raise ValueError(_("Write the day like 2026-12-31.")) from None
 
 
 class WholeField(IntegerField):
@@ -83,6 +73,17 @@ def hand_back(form: FlaskForm, refusal: Refusal) -> None:
 
 def day_of(moment: datetime | None, zone: str) -> date | None:
     return moment.astimezone(ZoneInfo(zone)).date() if moment else None
+
+
+def read_day(field: DayField, at: time | None, zone: str) -> datetime | None:
+    """The moment that a typed day means; what the calendar there refuses is told beside the field."""
+    if not field.data or field.errors:
+        return None
+    try:
+        return moment_of(field.data, at, zone).moment
+    except BadInput as refusal:
+        field.errors = [*field.errors, refusal.sentence]
+        return None
 
 
 class QuestionForm(Form):
@@ -155,13 +156,9 @@ class RoundForm(FlaskForm):
             if name in self:
                 good = self._read_spread(name) and good
         for name in DATES:
-            if name in self and self[name].data and not self[name].errors:
-                try:
-                    self.moments[name] = moment_of(self[name].data, FIRST if name.endswith("from") else None, self.zone).moment
-                except BadInput as refusal:
-                    self[name].errors = [*self[name].errors, refusal.sentence]
-                    good = False
-        return good
+            if name in self and (moment := read_day(self[name], FIRST if name.endswith("from") else None, self.zone)):
+                self.moments[name] = moment
+        return good and not self.errors
 
     def _read_spread(self, name: str) -> bool:
         rows = []
@@ -252,17 +249,22 @@ class MissionForm(FlaskForm):
         super().__init__(data=shown, **kwargs)
         self.found = found
         self.region.choices = [("", _("All ambassadors")), *((name, name) for name in found.quota_names("region"))]
+        self.moments: dict[str, datetime] = {}
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Also read the days: a first or last day of the round means its own first or last moment."""
+        good = super().validate(extra_validators)
+        zone, found = self.found.project.zone, self.found
+        for field, own, at in ((self.starts, found.runs_from, FIRST), (self.ends, found.runs_until, None)):
+            moment = own if field.data == day_of(own, zone) else read_day(field, at, zone)
+            if moment:
+                self.moments[field.name] = moment
+        return good and not self.errors
 
     @property
     def task(self) -> Task:
-        """A first or last day of the round means its own first or last moment."""
-        zone, found = self.found.project.zone, self.found
-        starts = found.runs_from if self.starts.data == day_of(found.runs_from, zone) else \
-            moment_of(self.starts.data, FIRST, zone).moment
-        ends = found.runs_until if self.ends.data == day_of(found.runs_until, zone) else \
-            moment_of(self.ends.data, None, zone).moment
-        return Task(self.title.data.strip(), self.about.data.strip(), starts, ends, self.points.data, self.most.data,
-                    self.region.data or "")
+        return Task(self.title.data.strip(), self.about.data.strip(), self.moments["starts"], self.moments["ends"],
+                    self.points.data, self.most.data, self.region.data or "")
 
 
 class ProofForm(FlaskForm):
@@ -281,10 +283,20 @@ class KitForm(FlaskForm):
     url = StringField(_l("Link"), [Length(max=500, message=_l("At most 500 characters."))])
     picture = FileField(_l("Picture"))
 
-    def piece(self, zone: str) -> Piece:
+    def __init__(self, zone: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.zone = zone
+        self.until: datetime | None = None
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        good = super().validate(extra_validators)
+        self.until = read_day(self.early_until, None, self.zone)
+        return good and not self.errors
+
+    @property
+    def piece(self) -> Piece:
         file = self.picture.data
-        until = moment_of(self.early_until.data, None, zone).moment if self.early_until.data else None
-        return Piece(KitKind(self.kind.data), self.title.data, self.text.data or "", self.url.data or "", until,
+        return Piece(KitKind(self.kind.data), self.title.data, self.text.data or "", self.url.data or "", self.until,
                      file.stream if file else None)
 
 

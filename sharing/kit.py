@@ -1,6 +1,6 @@
 """The kit of ambassadors. Whatever text we prepare ends with the disclosure line and the ambassador's own link."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO
 from urllib.parse import quote, urlencode
@@ -15,6 +15,7 @@ from core.errors import BadInput, NotFound, Refusal
 from people.models import Person
 from sharing import rounds
 from sharing.applications import is_link
+from sharing.lengths import Way, sorted_out
 from sharing.models_rounds import (
     AmbassadorRound,
     Application,
@@ -47,7 +48,8 @@ class Ready:
     item: KitItem
     is_early: bool
     words: str
-    links: list[tuple[str, str, str]]
+    links: list[Way]
+    left_out: list[str] = field(default_factory=list)  # where one post does not hold all the words
 
 
 def told_text(text: str, disclosure: str, link_url: str) -> str:
@@ -56,7 +58,7 @@ def told_text(text: str, disclosure: str, link_url: str) -> str:
     return "\n\n".join(part for part in (text.strip(), disclosure.strip(), link_url) if part)
 
 
-def word_links(words: str, subject: str) -> list[tuple[str, str, str]]:
+def word_links(words: str, subject: str) -> list[Way]:
     """Plain links that carry all the words: label, address, sign. Facebook and LinkedIn take an address alone, without
     the disclosure, so they are not here."""
     return [
@@ -80,7 +82,8 @@ def ready(found: AmbassadorRound, link_url: str) -> list[Ready]:
     for item in items_of(found):
         is_early = item.early_until is not None and item.early_until > clock.now()
         words = told_text(item.text, found.disclosure, link_url) if item.kind in TEXTS and not is_early else ""
-        made.append(Ready(item, is_early, words, word_links(words, found.project.title) if words else []))
+        ways = word_links(words, found.project.title) if words else []
+        made.append(Ready(item, is_early, words, *sorted_out(ways, words, link_url)))
     return made
 
 

@@ -13,7 +13,9 @@ from flask_babel import ngettext
 from core.i18n import show_money
 from projects.models import Project
 from sharing import kit, queries
-from sharing.milestones import Way, way_of
+from sharing.lengths import Way, sorted_out
+from sharing.milestones import Way as Steps
+from sharing.milestones import way_of
 from sharing.models import ShareLink
 from sharing.queries import Brought, Results
 from sharing.words import word_of
@@ -47,27 +49,38 @@ class Panel:
     people: list[Brought] = field(default_factory=list)
     further: dict[UUID, list[Brought]] = field(default_factory=dict)
     disclosure: str = ""  # an ambassador's line, in every text that we prepare for them
-    steps: Way = field(default_factory=lambda: Way([]))  # what friends unlock
+    steps: Steps = field(default_factory=lambda: Steps([]))  # what friends unlock
     part: str = "sharing/_panel.html"
 
     @property
     def words(self) -> str:
         """What stands before the link wherever we write a text for this person."""
-        return " ".join(part for part in (invitation(self.title), self.disclosure.strip()) if part)
+        return " ".join(part for part in (self.disclosure.strip(), invitation(self.title)) if part)
 
     @property
-    def _ways(self) -> list[tuple[str, str, str]]:
+    def _sorted_out(self) -> tuple[list[Way], list[str]]:
         """For an ambassador without those that take an address alone, and would leave the disclosure out."""
         ways = plain_links(self.link_url, self.title, self.words)
-        return [way for way in ways if way[2] not in WORDLESS] if self.disclosure else ways
+        if self.disclosure:
+            ways = [way for way in ways if way[2] not in WORDLESS]
+        return sorted_out(ways, self.message, self.link_url)
 
     @property
-    def links(self) -> list[tuple[str, str, str]]:
+    def _ways(self) -> list[Way]:
+        return self._sorted_out[0]
+
+    @property
+    def left_out(self) -> list[str]:
+        """Where one post does not hold all the words."""
+        return self._sorted_out[1]
+
+    @property
+    def links(self) -> list[Way]:
         """The first few, and the poster to print."""
         return [*self._ways[:FIRST], (_("Poster"), self.poster_url, "printer")]
 
     @property
-    def more_links(self) -> list[tuple[str, str, str]]:
+    def more_links(self) -> list[Way]:
         return [*self._ways[FIRST:],
                 (_("QR code, to print"), f"{self.qr_url}?download=1", "qr-code"),
                 (_("QR code, as a picture"), f"/s/{self.code}.png?download=1", "qr-code")]
@@ -170,7 +183,7 @@ def invitation(title: str) -> str:
     return _("I stand behind “%(title)s”. Have a look:", title=title)
 
 
-def plain_links(url: str, title: str, words: str = "") -> list[tuple[str, str, str]]:
+def plain_links(url: str, title: str, words: str = "") -> list[Way]:
     """Where the link can be passed on by a plain address: label, address, sign. Nothing of theirs is loaded.
 
     Signal is not here: it has no such address (signalapp/Signal-Android#8578); its text is copied (`Panel.message`).

@@ -25,7 +25,7 @@ from sharing.qr import DARK, qr_rows
 WIDTH, HEIGHT, MARGIN = 105.0, 148.0, 8.0  # millimetres
 PICTURE, TILE, QUIET = 58.0, 40.0, 4  # the quiet zone in modules
 FONTS = Path(__file__).parent / "fonts"
-EDITION = 1  # raise it when the drawing changes, so that nobody keeps the old one
+EDITION = 2  # raise it when the drawing changes, so that nobody keeps the old one
 logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 
@@ -91,10 +91,11 @@ def draw(poster: Poster) -> bytes:
     width = WIDTH - MARGIN - left
     height = _written(pdf, poster.call, "sans-bold", 12, 9, tile_top + .5, 15, colours.ink, left, width)
     _written(pdf, poster.address, "sans-bold", 9, 7, tile_top + height + 2, 8, colours.ink, left, width)
-    foot = [part for part in (poster.until, poster.place) if part]
-    size = min((_fit(pdf, part, "sans", 8, 6, 3.4, width)[0] for part in foot), default=8)
-    for n, part in enumerate(foot):
-        _written(pdf, part, "sans", size, 6, HEIGHT - MARGIN - 5 - 3.5 * (len(foot) - n), 3.4, colours.ink, left, width)
+    foot = [(part, most) for part, most in ((poster.until, 2), (poster.place, 1)) if part]  # a moment is told whole
+    size = min((_fit(pdf, part, "sans", 8, 6, 3.4 * most, width)[0] for part, most in foot), default=8)
+    lines = [line for part, most in foot for line in _fit(pdf, part, "sans", size, 6, 3.4 * most, width)[1]]
+    for n, line in enumerate(lines):
+        _written(pdf, line, "sans", size, 6, HEIGHT - MARGIN - 5 - 3.5 * (len(lines) - n), 3.4, colours.ink, left, width)
     _mark(pdf, left, HEIGHT - MARGIN - 3.2, 3.2, colours.ink, colours.accent)
     _written(pdf, poster.signed, "sans-bold", 8, 6, HEIGHT - MARGIN - 3.4, 4, colours.ink, left + 6.4, width - 6.4)
     return bytes(pdf.output())

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from core import clock
 from core.audit import note
 from core.db import transaction
 from core.errors import BadInput, NotFound, Refusal
@@ -41,7 +40,6 @@ def add_step(project: Project, friends: int, title: str, *, by: Person | None = 
         if (session.scalar(sa.select(sa.func.count()).where(Milestone.project_id == project.id)) or 0) >= MOST:
             raise Refusal(_("A project has at most %(n)s steps.", n=MOST))
         _require_free(session, project, friends)
-        _require_ahead(delivery_on)
         reward = rewards.add_reward(project, title, 0, description=description, quantity=quantity,
                                     delivery_on=delivery_on, picture=picture, picture_alt=picture_alt, by=by, kind=K)
         step = Milestone(project_id=project.id, reward_id=reward.id, friends=friends)
@@ -60,8 +58,6 @@ def edit_step(project: Project, step_id: UUID, friends: int, title: str, *, by: 
         step, reached = _locked(session, project, step_id)
         if friends != step.friends:
             _require_free(session, project, friends)
-        if delivery_on != step.reward.delivery_on:
-            _require_ahead(delivery_on)
         if reached:
             if friends > step.friends:
                 raise BadInput(ngettext("Somebody reached this step, so it can only become easier: one friend.",
@@ -128,11 +124,6 @@ def _require_free(session: Any, project: Project, friends: int) -> None:
         raise BadInput(_("Write a whole number from 1 to 10,000."), "friends")
     if session.scalar(sa.select(Milestone.id).where(Milestone.project_id == project.id, Milestone.friends == friends)):
         raise BadInput(_("There is a step at this number already. Choose another number, or change that one."), "friends")
-
-
-def _require_ahead(month: date | None) -> None:
-    if month and month < clock.now().date().replace(day=1):
-        raise BadInput(_("This month has passed. Choose a later one."), "delivery_on")
 
 
 def _note(act: str, step: Milestone, by: Person | None, **facts: Any) -> None:

@@ -254,7 +254,10 @@ def add_tags(project: Project, text: str, by_id: UUID | None) -> int:
         raise BadInput(_("At most %(most)s at a time; these are %(n)s lines.", most=AT_ONCE, n=len(lines)), "lines")
     pairs = []
     for number, line in lines:
-        name, _sign, channel = line.replace("\t", ";", 1).partition(";")
+        name, channel, *more = *(part.strip() for part in line.replace("\t", ";").rstrip("; ").split(";")), ""
+        if any(more):
+            raise BadInput(_("Line %(n)s has %(parts)s parts. Write the name, a semicolon and the channel; UTM fields "
+                             "are written on the page of the tag.", n=number, parts=len(more) + 1), "lines")
         try:
             pairs.append(_named(name, channel))
         except BadInput as wrong:

@@ -297,10 +297,10 @@ def decide_proof(slug: str, proof_id: UUID) -> Answer:
 @allow("project:backers")
 def round_kit(slug: str) -> Answer:
     project: Project = g.subject
-    found, form = rounds.latest_round(project), KitForm()
+    found, form = rounds.latest_round(project), KitForm(project.zone)
     if found and form.validate_on_submit():
         try:
-            kit.add_item(found.id, form.piece(project.zone), _person())
+            kit.add_item(found.id, form.piece, _person())
         except (BadInput, Refusal) as refusal:
             db.session.rollback()
             hand_back(form, refusal)

@@ -110,4 +110,4 @@ def _page(project: Project, **forms: Any) -> str:
         forms["mine"] = reports.mine(project, link.id, known.has_ranking)
         forms["looked_at"] = review_queries.looked_at(project.id, current_user.id)
     return render_template("sharing/share.html", project=project, pledge=pledge, share=mine, link=link,
-                           settings=known, project_card=card(project.id), **forms)
+                           settings=known, project_card=card(project.id), most_words=words.MOST, **forms)

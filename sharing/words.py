@@ -18,6 +18,7 @@ from sharing.codes import read_code, read_word
 from sharing.models import ShareLink, ShareWord
 
 PER_HOUR = 20  # tries by one person, so that nobody reads the list of all words by asking (W-23)
+MOST = 5  # words of one link in its life: each is kept from everybody else for ever
 # What stands below a short link, and what would speak for the site.
 RESERVED = HANDLES | frozenset((
     "none", "svg", "png", "pdf", "card", "poster", "qr", "link", "share", "sharing", "word", "words", "tag", "tags",
@@ -77,8 +78,12 @@ def claim_word(link: ShareLink, text: str, by_id: UUID | None) -> str:
             _release(link, old, by_id)
         taken = session.scalar(_CLAIM, {"word": word, "link": link.id, "project": link.project_id}) is None
         # Asked after the insert: a release that it waited for is seen now.
-        if taken or _was_of_another(word, link.id):
+        before = _links_before(word)
+        if taken or before - {str(link.id)}:
             raise BadInput(_("“%(word)s” is taken. Choose another word.", word=word), "word")
+        if not before and _words_before(link) >= MOST:
+            raise BadInput(_("This link had %(n)s words already, which is the most. Keep the one it has, or write an "
+                             "earlier one again.", n=MOST), "word")
         audit.note("sharing:claim_word", "share_link", link.id, by_id=by_id, project_id=link.project_id)
     return word
 
@@ -105,9 +110,17 @@ def _trace(word: str) -> str:
     return hashlib.sha256(word.encode()).hexdigest()[:32]
 
 
-def _was_of_another(word: str, link_id: UUID) -> bool:
-    """Printed posters with the old word must never lead to somebody else's project."""
-    return any(entry.facts.get("link") != str(link_id) for entry in audit.entries("share_word", _trace(word)))
+def _links_before(word: str) -> set[str]:
+    """Whose it was: printed posters with the old word must never lead to somebody else's project."""
+    return {str(entry.facts.get("link")) for entry in audit.entries("share_word", _trace(word))}
+
+
+def _words_before(link: ShareLink) -> int:
+    """How many words this link gave back."""
+    entry = audit.AuditEntry
+    return db.session.scalar(sa.select(sa.func.count(entry.object_id.distinct())).where(
+        entry.object_kind == "share_word", entry.project_id == link.project_id,
+        entry.facts["link"].astext == str(link.id))) or 0
 
 
 def word_of(link_id: UUID) -> str | None:

@@ -5,7 +5,7 @@
   function all(selector, root) { return Array.prototype.slice.call((root || doc).querySelectorAll(selector)); }
   function closest(el, selector) { return el && el.closest ? el.closest(selector) : null; }
 
-  /* copy the sharing link */
+  /* copy the sharing link; a browser that refuses shows it, to be copied by hand */
   all('[data-copy]').forEach(function (button) {
     if (!navigator.clipboard) { return; }
     var label = button.querySelector('[data-word]') || button, word = label.innerHTML;
@@ -16,7 +16,7 @@
       navigator.clipboard.writeText(button.dataset.copy).then(function () {
         label.textContent = button.dataset.done || word;
         setTimeout(function () { label.innerHTML = word; }, 3000);  /* may hold words for readers only */
-      });
+      }, function () { window.prompt(label.textContent, button.dataset.copy); });
     });
   });
 

@@ -2,12 +2,13 @@
 
 import io
 import threading
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+from core import clock
 from core.db import db, transaction
 from core.errors import BadInput, NotFound, Refusal
 from projects.models import ProjectState
@@ -52,7 +53,7 @@ def back(reward):
 def test_a_reward_comes_last_and_with_its_total(app):
     project = make_project()
     first = services.add_reward(project, "  Signed   CD ", 2_500, description="The album\n\n  signed ", quantity=5,
-                                delivery_on=date(2027, 3, 1))
+                                delivery_on=date(2047, 3, 1))
     second = services.add_reward(project, "Shirt", 3_000)
     assert (first.title, first.description, first.position, second.position) == ("Signed CD", "The album\nsigned", 1, 2)
     assert db.session.get(RewardTotal, first.id).backers == 0
@@ -61,7 +62,8 @@ def test_a_reward_comes_last_and_with_its_total(app):
 @pytest.mark.parametrize(("wrong", "field"), [
     ({"title": "  "}, "title"), ({"title": "x" * 61}, "title"), ({"price": 49}, "price"), ({"price": 0}, "price"),
     ({"price": 100_000_000}, "price"), ({"quantity": 0}, "quantity"), ({"quantity": -1}, "quantity"),
-    ({"description": "\n".join("x" * 13)}, "description"), ({"description": "x" * 201}, "description")])
+    ({"description": "\n".join("x" * 13)}, "description"), ({"description": "x" * 201}, "description"),
+    ({"delivery_on": date(2020, 3, 1)}, "delivery_on")])
 def test_a_wrong_reward_gets_a_sentence(app, wrong, field):
     with pytest.raises(BadInput) as refused:
         services.add_reward(make_project(), **({"title": "CD", "price": 2_500} | wrong))
@@ -80,14 +82,24 @@ def test_before_anyone_chose_it_all_of_it_may_change(app):
     project = make_project()
     reward = make_reward(project, quantity=5)
     services.edit_reward(project, reward.id, title="Other", price=9_900, description="New", quantity=6,
-                         delivery_on=date(2027, 5, 1))
+                         delivery_on=date(2047, 5, 1))
     offer = rewards_of(project)[0]
     assert (offer.title, offer.price, offer.lines, offer.quantity, offer.delivery) == (
-        "Other", 9_900, ["New"], 6, "May 2027")
+        "Other", 9_900, ["New"], 6, "May 2047")
+
+
+def test_a_month_that_passed_since_stays_until_it_is_changed(app):
+    project, this_month = make_project(), clock.now().date().replace(day=1)
+    reward = services.add_reward(project, "CD", 2_500, delivery_on=this_month)
+    clock.move_clock(timedelta(days=70))
+    services.edit_reward(project, reward.id, **as_it_is(reward, title="Signed CD"))
+    with pytest.raises(BadInput, match="This month has passed") as refused:
+        services.edit_reward(project, reward.id, **as_it_is(reward, delivery_on=this_month + timedelta(days=31)))
+    assert refused.value.field == "delivery_on" and rewards_of(project)[0].title == "Signed CD"
 
 
 @pytest.mark.parametrize("changed", [{"title": "Other"}, {"price": 1_000}, {"description": "Less"},
-                                     {"delivery_on": date(2031, 1, 1)}])
+                                     {"delivery_on": date(2051, 1, 1)}])
 @pytest.mark.parametrize("chosen_by", [choose, back])
 def test_what_somebody_chose_is_a_promise(app, changed, chosen_by):
     project = make_project()

@@ -35,6 +35,15 @@ def test_every_text_that_we_prepare_carries_the_disclosure_and_the_link(found):
     assert not {"Facebook", "LinkedIn"} & {label for label, _url, _sign in ready.links}
 
 
+@pytest.mark.parametrize(("length", "ways", "left_out"), [
+    (60, {"WhatsApp", "E-mail", "Mastodon", "Bluesky", "X"}, []), (150, {"WhatsApp", "E-mail", "Mastodon", "Bluesky"}, ["X"]),
+    (300, {"WhatsApp", "E-mail", "Mastodon"}, ["Bluesky", "X"]), (2_000, {"WhatsApp", "E-mail"}, ["Mastodon", "Bluesky", "X"])])
+def test_a_text_is_offered_only_where_one_post_holds_it_with_the_disclosure_and_the_link(found, length, ways, left_out):
+    add(found, K.TEXT, text="漢" * (length // 2) + "x" * (length // 2))  # X counts a Chinese sign for two
+    [ready] = kit.ready(found, LINK)
+    assert {label for label, _url, _sign in ready.links} == ways and ready.left_out == left_out
+
+
 def test_what_is_early_is_read_and_not_passed_on_until_its_moment(found):
     item = add(found, K.EARLY, text="We play in June.", early_until=clock.now() + timedelta(days=2))
     [ready] = kit.ready(found, LINK)

@@ -1,9 +1,10 @@
 import io
 import re
 import zlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask_babel import force_locale
 from PIL import Image
 
 from core import clock, media
@@ -91,6 +92,18 @@ def test_a_poster_names_the_deadline_only_while_it_is_to_come(app, project):
         from projects.models import ProjectState
         ended = make_project(state=ProjectState.SUCCESSFUL, deadline=clock.now() - timedelta(days=1))
         assert posters.poster_of(ended, "u", "u").until == ""
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_the_whole_moment_of_the_deadline_is_on_the_paper(app, project, monkeypatch, language):
+    lines = []
+    with transaction():
+        project.deadline = datetime(2031, 9, 24, 21, 59, 59, tzinfo=UTC)  # a Wednesday
+    with app.test_request_context(), force_locale(language):
+        poster = posters.poster_of(project, "https://x.example/s/A", "https://x.example/s/A")
+        monkeypatch.setattr(posters.FPDF, "cell", lambda self, text, **_how: lines.append(text))
+        posters.draw(poster)
+    assert poster.until in " ".join(lines) and poster.place in lines and not any(line.endswith("…") for line in lines)
 
 
 def test_a_tag_has_a_poster_and_a_bad_code_has_none(app, client, project):

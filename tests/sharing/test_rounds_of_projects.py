@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from core import clock
-from core.db import db
+from core.db import db, transaction
 from core.errors import Refusal
 from projects import closing, launching
 from projects.models import MemberRole
@@ -75,6 +75,17 @@ def test_the_desk_is_a_tab_for_those_who_see_who_backs(client, project):
     assert f"/projects/{project.slug}/ambassadors/desk" not in client.get(f"/projects/{project.slug}/edit").text
 
 
+def test_an_ambassador_with_a_long_line_is_not_sent_where_one_post_does_not_hold_it(client, project, running):
+    made, noor = running
+    link_of(noor.person, project)
+    with transaction() as session:
+        session.get_one(type(made), made.id).disclosure = "Advertisement. " + "I am an ambassador. " * 9
+        session.get_one(type(project), project.id).title = "W" * 40
+    sign_in(client, noor.person)
+    page = client.get(f"/projects/{project.slug}/share").text
+    assert "bsky.app" in page and "x.com/intent" not in page and "Too long for one post on X." in page
+
+
 def test_an_ambassadors_prepared_texts_say_so_wherever_they_are_shown(client, project, running):
     made, noor = running
     for person in (noor.person, make_person("Els Kramer")):
@@ -87,7 +98,7 @@ def test_an_ambassadors_prepared_texts_say_so_wherever_they_are_shown(client, pr
             assert len(ways) == 5 and all(made.disclosure in url for url in ways), ways
             assert "facebook.com" not in page and "linkedin.com" not in page
             assert re.search(f'data-share="[^"]+" data-title="[^"]+" data-text="[^"]*{made.disclosure}', page)
-            assert re.search(f'data-copy="[^"]*{made.disclosure} http', page)  # what is pasted into Signal
+            assert re.search(f'data-copy="{made.disclosure} [^"]*: http', page)  # what is pasted into Signal
         else:
             assert len(ways) == 7 and made.disclosure not in page and "data-text" not in page
     until(made, R.ENDED)

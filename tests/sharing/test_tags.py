@@ -158,12 +158,13 @@ def test_a_name_stands_once_in_a_channel_whatever_its_case(client, project, orga
 
 
 def test_many_lines_become_many_tags_all_or_none(client, project, organiser):
-    answer = post(client, project, "tags/many", lines="Poster one;Posters\r\n\r\nNewsletter of May\tNewsletter\nBare\n")
+    answer = post(client, project, "tags/many", lines="Poster one;Posters\r\n\r\nNewsletter of May\tNewsletter;;\nBare\n")
     assert answer.status_code == 303
     assert sorted((tag.name, tag.channel) for tag in everything(project)[0]) == [
         ("Bare", ""), ("Newsletter of May", "Newsletter"), ("Poster one", "Posters")]
     for lines, said in (("", "Write one tag"), ("New;A\npóster two;B\nNEW;a", "One tag is there already: line 3, “NEW”"),
-                        ("New\nposter ONE;posters", "already: line 2, “poster ONE”"), ("New\n;Posters", "Line 2"), ("New\n" + "x" * 61, "Line 2"),
+                        ("New\nposter ONE;posters", "already: line 2, “poster ONE”"), ("New\n;Posters", "Line 2"),
+                        ("New\nc;d;e;f", "Line 2 has 4 parts"), ("New\nc\td\te", "Line 2 has 3 parts"), ("New\n" + "x" * 61, "Line 2"),
                         ("\n".join(f"n{n}" for n in range(501)), "At most 500"), ("y" * 70_000, "At most 500")):
         answer = post(client, project, "tags/many", lines=lines)
         assert answer.status_code == 422 and said in answer.get_data(as_text=True), said

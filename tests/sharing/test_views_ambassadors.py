@@ -161,13 +161,15 @@ def test_every_page_in_every_state_for_everybody(scene):
     missions.decide_proof(made.id, sent[0].id, "sent_back", "Which street?", project.creator)
     page = scene.look("ambassador", "ambassadors/mine")
     assert "Which street?" in page and "Hand in again" in page and page.count(made.disclosure) > 1
+    assert ">Ten of them</textarea>" in page and 'value="https://example.org/p"' in page  # what is mended is not typed anew
     missions.hand_in_again(sent[0].id, noor.id, Evidence("In Long Street"))
     missions.decide_proof(made.id, sent[0].id, "accepted", "", project.creator)
     scene.everybody_looks(jury=200)
     page = scene.look("visitor", "ambassadors")
     assert "One ambassador tells about this" in page and "an ambassador" in page and "Noor" not in page and ">20<" in page
     assert "20 points so far" in scene.look("ambassador", "ambassadors/mine")
-    assert "Noor Bakker" in scene.look("creator", "ambassadors/desk/score")
+    page = scene.look("creator", "ambassadors/desk/score")
+    assert "Noor Bakker" in page and ">accepted proof<" in page
     assert "Take the acceptance back" in scene.look("creator", "ambassadors/desk/proofs?show=accepted")
     assert "Nothing here" in scene.look("creator", "ambassadors/desk/proofs?show=taken_back")
     scene.look("creator", "ambassadors/desk/proofs?show=nonsense&page=-3")
@@ -175,7 +177,8 @@ def test_every_page_in_every_state_for_everybody(scene):
 
     until(made, R.ENDED)
     scene.everybody_looks(jury=200)
-    assert "20 points in the end" in scene.look("ambassador", "ambassadors/mine")
+    page = scene.look("ambassador", "ambassadors/mine")
+    assert "20 points in the end" in page and "The round ended on" in page and "The round ends on" not in page
     assert "The round has ended" in scene.look("visitor", "ambassadors")
     assert "Noor Bakker" in scene.look("creator", "ambassadors/desk/score.csv")
     assert mo.id

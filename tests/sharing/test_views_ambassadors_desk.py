@@ -1,10 +1,13 @@
 """The organiser's desk of ambassador rounds: what is typed there, and what is told beside the fields."""
 
 import io
+import re
 import uuid
 
 import pytest
+import sqlalchemy as sa
 
+from core.db import transaction
 from sharing import choosing
 from sharing.models_rounds import RoundState
 from tests.factories import csrf_token, make_person, make_project, scalar, sign_in
@@ -197,3 +200,31 @@ def test_a_kit_is_filled_and_emptied(client, project, running):
     item = scalar("SELECT id FROM kit_item LIMIT 1")
     assert send(client, project, f"desk/kit/{item}/removal", "desk/kit").status_code == 303
     assert send(client, project, f"desk/kit/{item}/removal", "desk/kit").status_code == 404
+
+
+@pytest.mark.parametrize(("zone", "field", "value", "said"), [
+    ("Europe/Amsterdam", "starts", "0001-01-01", "Write the day like"),
+    ("America/Lima", "ends", "9999-12-31", "Write the day like"),
+    ("America/Santiago", "starts", "2027-09-05", "00:00 does not exist on")])
+def test_a_day_that_the_calendar_there_refuses_is_told_beside_the_field(client, project, running, zone, field, value, said):
+    made, _noor = running
+    with transaction() as session:
+        session.execute(sa.text("UPDATE project SET zone = :z"), {"z": zone})
+    sign_in(client, project.creator)
+    answer = send(client, project, "desk/missions", **mission_form(made, **{field: value}))
+    assert answer.status_code == 422 and told(answer.text, field).startswith(said)
+    assert scalar("SELECT count(*) FROM mission") == 0
+
+
+def test_a_day_of_the_kit_that_is_none_is_told_beside_the_field(client, project, running):
+    with transaction() as session:
+        session.execute(sa.text("UPDATE project SET zone = 'America/Lima'"))
+    sign_in(client, project.creator)
+    answer = send(client, project, "desk/kit", kind="early", title="A", text="x", early_until="9999-12-31")
+    assert answer.status_code == 422 and told(answer.text, "early_until").startswith("Write the day like")
+
+
+def told(page, field):
+    """What stands beside a field."""
+    found = re.search(rf'id="{field}-error"[^>]*>(.*?)</p>', page, re.DOTALL)
+    return re.sub("<.*?>", "", found[1]).strip() if found else ""

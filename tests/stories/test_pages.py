@@ -174,6 +174,27 @@ def test_a_pledge_is_made_by_keyboard_alone(world, visitor, stage):
     page.wait_for_url("**/c/pay/**")
 
 
+def test_a_link_is_copied_handed_to_the_phone_or_shown_to_be_copied_by_hand(world, visitor, stage):
+    page = visitor()
+    sign_in(page, "mo.stage@example.org")
+    page.goto("/projects/stage-live/share")
+    link, copy = f"{world.url}/s/{stage['code']}", page.locator("section.share [data-copy]").first
+    assert not page.locator("[data-share]").first.is_visible()  # this browser has no sheet
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=world.url)
+    copy.click()
+    eventually(lambda: copy.inner_text() == "Copied", 5)
+    assert page.evaluate("() => navigator.clipboard.readText()") == link
+    page.add_init_script("""
+        Object.defineProperty(navigator, 'clipboard', {value: {writeText: () => Promise.reject(new Error('refused'))}});
+        Object.defineProperty(navigator, 'share', {value: given => { window.given = given; return Promise.reject(new Error()); }});
+        window.prompt = (label, text) => { window.shown = [label, text]; };""")
+    page.reload()
+    copy.click()
+    eventually(lambda: page.evaluate("() => window.shown") == ["Copy", link], 5)
+    page.locator("[data-share]").first.click()
+    assert page.evaluate("() => window.given") == {"title": "Eleven sleepers", "url": link}
+
+
 def test_the_language_is_switched_and_kept(visitor):
     page = visitor()
     page.goto("/")
