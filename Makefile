@@ -4,6 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export PORT ?= 5000
 export SANDBOX_PORT ?= 12111
+# Where the surroundings forbid it, each of the processes of a demo or a run of tests would compile the house anew.
+export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench lock browser catalogues words screenshots faults contract
 

@@ -161,6 +161,7 @@ async def _work(app: Flask, *, wait: bool, concurrency: int = 1) -> None:
     async with desk.with_connector(connector).open_async() as worker_app:
         tasks = [asyncio.create_task(worker_app.run_worker_async(
             queues=list(crew), wait=wait, concurrency=concurrency, delete_jobs="successful",
+            listen_notify=wait,  # who goes when the queue is empty needs no connection to hear of more
             fetch_job_polling_interval=1.0, update_heartbeat_interval=HEARTBEAT, stalled_worker_timeout=STALLED_AFTER,
             shutdown_graceful_timeout=GRACE, install_signal_handlers=False, task_middleware=[_in_context(app)],
         )) for crew in crews]

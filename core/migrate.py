@@ -1,23 +1,31 @@
-"""`flask db upgrade`: numbered migrations, one lock, short timeouts (O-05)."""
+"""`flask db upgrade`: numbered migrations, one lock, short timeouts (O-05).
+
+Alembic is imported by whoever migrates: it is a tenth of what every other command and worker would start with.
+"""
+
+from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 
 from core.commands import Commands
 from core.db import db, sqlalchemy_url
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 FOLDER = Path(__file__).parent.parent / "migrations"
 cli = Commands("db", help="Look after the database.")
 
 
 def alembic_config(url: str) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.set_main_option("path_separator", "os")
@@ -27,11 +35,15 @@ def alembic_config(url: str) -> Config:
 
 def upgrade(url: str, to: str = "head") -> None:
     """Bring the database of this address to the newest migration, as its owner; waits for others who do the same."""
+    from alembic import command
+
     command.upgrade(alembic_config(url), to)
 
 
 @cache
 def head() -> str:
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory(str(FOLDER)).get_current_head() or ""
 
 

@@ -22,7 +22,8 @@ from demo import stories
 URL = os.environ.get("DEMO_URL") or f"http://localhost:{os.environ.get('PORT') or 5000}"
 OUT = Path(__file__).parent / "pictures"
 MOST = 150_000  # bytes of a picture
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome",
+                                                     "chromium-headless-shell"))), None)
 
 
 def keep(page: Page, name: str) -> None:

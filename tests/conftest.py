@@ -1,6 +1,7 @@
 """One PostgreSQL server per run, one database per test process, real commits, a clean slate before each test."""
 
 import contextvars
+import gc
 import os
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ from flask.testing import FlaskClient
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.pop("DATABASE_URL", None)
+# Images for containers set it; then every process of a run would compile the house and rewrite all asserts anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 from core import migrate, postgres  # noqa: E402
 
@@ -27,6 +31,14 @@ os.environ["ACHTERBAN_TEST_RUN"] = RUN
 FOLDER = Path(tempfile.gettempdir()) / f"achterban-test-{RUN}"
 # Durability is not what tests measure; faults that need it start a server of their own.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+gc.disable()  # while everything is imported: app.py says why
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -46,7 +46,7 @@ def folder():
         yield Path(path)
 
 
-def test_a_database_killed_in_the_middle_of_a_collection_loses_nothing(folder, sandbox, base_env):
+def test_a_database_killed_in_the_middle_of_a_collection_loses_nothing(folder, sandbox, base_env, flask):
     sandbox.post("reset")
     url = postgres.ensure_running(folder)
     try:
@@ -55,9 +55,9 @@ def test_a_database_killed_in_the_middle_of_a_collection_loses_nothing(folder, s
         made = subprocess.run([sys.executable, "-c", SCENE.format(root=str(ROOT))], cwd=ROOT, env=env, text=True,
                               capture_output=True, timeout=120)
         assert made.returncode == 0, made.stderr
-        collect = [sys.executable, "-m", "flask", "--app", "app", "backing", "collect", made.stdout.split()[-1]]
+        collect = ("backing", "collect", made.stdout.split()[-1])
         sandbox.post("faults", match="POST */confirm", kind="delay", seconds=0.15, times=None)
-        run = subprocess.Popen(collect, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = subprocess.Popen([sys.executable, "-m", "flask", "--app", "app", *collect], cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 60
         while sandbox.get("counts").get("charges_succeeded", 0) < 6:
             assert time.monotonic() < end and run.poll() is None
@@ -78,16 +78,14 @@ def test_a_database_killed_in_the_middle_of_a_collection_loses_nothing(folder, s
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("UPDATE pledge SET leased_until = clock_timestamp() - interval '1 s' "
                                    "WHERE state = 'collecting'")
-            done = subprocess.run(collect, cwd=ROOT, env=env, text=True, capture_output=True, timeout=120)
-            assert done.returncode == 0, done.stderr
+            done = flask(*collect, env=env)
         assert "20 collected" in done.stdout
         counts = sandbox.get("counts")
         assert (counts["charges_succeeded"], counts["payment_intent"], counts["intents_charged_twice"]) == (20, 20, 0)
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT count(*) FROM ledger_transaction").fetchone() == (20,)
             assert connection.execute("SELECT sum(amount) FROM ledger_entry").fetchone() == (0,)
-        check = subprocess.run([sys.executable, "-m", "flask", "--app", "app", "payments", "check"], cwd=ROOT, env=env,
-                               text=True, capture_output=True, timeout=120)
+        check = flask("payments", "check", check=False, env=env)
         assert check.returncode == 0, check.stdout
     finally:
         postgres.leave(folder.resolve())

@@ -28,6 +28,8 @@ from sandbox.testing import Sandbox, free_port
 
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "four trains in a row"
+# The shell is the same engine without a browser's windows around it, which cost as much time as the pages.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
          "--disable-component-update", "--disable-default-apps", "--disable-extensions", "--disable-sync",
          "--no-first-run", "--mute-audio", "--font-render-hinting=none"]
@@ -182,8 +184,7 @@ def chromium() -> Iterator[Any]:
     """Chromium for one module: closed before tests that run an event loop of their own."""
     from playwright.sync_api import sync_playwright
 
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome",
-                                                "google-chrome-stable"))), None)
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.fail("no Chromium on this machine; “make test” says how to get one")
     with sync_playwright() as playwright:
