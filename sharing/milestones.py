@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from babel.dates import format_date
 from babel.numbers import format_decimal
+from flask import current_app
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
@@ -86,7 +87,9 @@ class Step:
         if self.pending:
             said.append(ngettext("kept for one", "kept for %(n)s", self.pending, n=_n(self.pending)))
         if self.waiting:
-            said.append(ngettext("one waits", "%(n)s wait", self.waiting, n=_n(self.waiting)))
+            # While there are any, only their own pledge is missing.
+            said.append(ngettext("one waits", "%(n)s wait", self.waiting, n=_n(self.waiting)) if self.left == 0 else
+                        ngettext("one has to pledge first", "%(n)s have to pledge first", self.waiting, n=_n(self.waiting)))
         return ", ".join(said) or _("reached by nobody yet")
 
 
@@ -146,7 +149,10 @@ class Stage:
         if self.state is S.EARNED:
             return _("Yours.")
         if self.state is S.PENDING:
-            return _("Kept for you until your friends' money is collected.")
+            days = current_app.config["MILESTONE_DAYS"]
+            return ngettext("Kept for you until your friends' money has come and stayed for a day.",
+                            "Kept for you until your friends' money has come and stayed for %(num)s days.", days) if days else \
+                _("Kept for you until your friends' money is collected.")
         if self.to_go:
             said = ngettext("One more friend", "%(n)s more friends", self.to_go, n=_n(self.to_go))
             if self.state is S.TAKEN_BACK:

@@ -287,7 +287,7 @@ def test_one_friend_unlocks_a_signed_photo(world, visitor):
     bram.goto(own_link(ada, slug))
     sign_in(bram, bram_mail)
     pledge(bram, slug, bonus="15")
-    soon_says(ada, "Kept for you until your friends' money is collected.")
+    soon_says(ada, "Kept for you until your friends' money has come and stayed for 14 days.")
     kept = world.post.wait(ada_mail, "You brought a friend: “Photo of us” is kept for you")
     assert "We wait 14 days more, in case a bank takes a payment back." in kept
 
@@ -298,7 +298,7 @@ def test_one_friend_unlocks_a_signed_photo(world, visitor):
         sign_in(person, address)
     soon_says_at(bram, f"{world.url}/me", "€15.00")
     soon_says_at(ada, ada_pledge, "Thank you, Ada. €20.00 was charged", "1 visit, 1 pledge, €15 collected")
-    says(ada, "Kept for you until your friends' money is collected.")
+    says(ada, "Kept for you until your friends' money has come and stayed for 14 days.")
     world.move(days=13)
     sign_in(ada, ada_mail)
     ada.goto(ada_pledge)
