@@ -72,6 +72,12 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, sa.exc.TimeoutError)
 
 
+def is_unwritable(error: BaseException) -> bool:
+    """A text with a NUL in it, which no keyboard types and no column takes: what was sent is wrong, not the page."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return isinstance(cause, psycopg.DataError) and "NUL (0x00)" in str(cause)
+
+
 def away(error: BaseException) -> Response:
     """The page for it asks the database nothing."""
     from flask_babel import gettext as _
@@ -117,6 +123,10 @@ def init_app(app: Flask) -> None:
         if is_away(error):
             return away(error)
         db.session.rollback()
+        if is_unwritable(error):
+            from flask_babel import gettext as _
+
+            return page(400, _("What you sent holds a sign that no text can have. Take it out, then send it again."))
         log.exception("unhandled", rule=str(request.url_rule))  # a path may hold a token
         if app.config["TESTING"] and app.config.get("PROPAGATE_BUGS", True):
             raise error

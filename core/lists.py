@@ -39,7 +39,7 @@ def cell(column: Column, currency: str, kind: str, *, is_defused: bool = True) -
         return f"({column.value}) * {format(10 ** -exponent, f'.{exponent}f')}"
     if column.kind == "text" and kind == "csv" and is_defused:
         # Most texts begin with a Latin letter, and asking that is far cheaper than a pattern.
-        return (f"CASE WHEN ascii({column.value}) BETWEEN 65 AND 122 THEN {column.value} "
+        return (f"CASE WHEN ascii({column.value}) | 32 BETWEEN 97 AND 122 THEN {column.value} "
                 f"WHEN {column.value} ~ {{risky}} THEN '''' || {column.value} ELSE {column.value} END")
     return column.value
 

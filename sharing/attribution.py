@@ -15,7 +15,7 @@ from flask import current_app
 
 from backing.models import Pledge
 from core.db import db, run, transaction
-from sharing import fairness
+from sharing import fairness, flags
 from sharing.codes import make_code
 from sharing.models import Attribution, Recruit, ShareLink
 
@@ -92,10 +92,12 @@ def credit_after_all(pledge_id: UUID) -> bool:
     """A credit that was refused is given: people looked, and found nothing wrong. False if it cannot be any more."""
     with transaction() as session:
         pledge = session.get(Pledge, pledge_id)
-        said = session.get(Attribution, pledge_id, with_for_update=True, populate_existing=True)
-        if pledge is None or said is None or said.refused is None:
+        if pledge is None:
             return False
-        lock_tree(pledge.project_id)
+        lock_tree(pledge.project_id)  # before the row, as whoever pledges or merges accounts does
+        said = session.get(Attribution, pledge_id, with_for_update=True, populate_existing=True)
+        if said is None or said.refused is None:
+            return False
         counts = session.scalar(sa.text("SELECT counts FROM share_settings WHERE project_id = :p"), {"p": said.project_id})
         link = session.get(ShareLink, said.first_link_id if counts == "first" else said.last_link_id)
         own = session.scalar(sa.select(ShareLink).filter_by(project_id=said.project_id, person_id=pledge.backer_id))
@@ -121,12 +123,14 @@ def lock_tree(project_id: UUID) -> None:
 def strike(pledge_ids: list[UUID], why: str) -> int:
     """These credits count no more; the triggers take their backers out from under the recruiter. Returns how many."""
     with transaction() as session:
+        flags.lock_trees(pledge_ids)
         return len(session.execute(_STRIKE, {"pledges": pledge_ids, "why": why}).all())
 
 
 def unstrike(pledge_ids: list[UUID]) -> int:
     """They count again, but for one that would make a loop now: that one stays struck, as `loop`."""
     with transaction() as session:
+        flags.lock_trees(pledge_ids)
         return sum(row.struck_at is None for row in session.execute(_UNSTRIKE, {"pledges": pledge_ids}))
 
 

@@ -88,6 +88,8 @@ def person_of_link(text: str, project_id: UUID) -> UUID:
     if link is None:
         link = db.session.scalar(sa.select(ShareLink).join(ShareWord, ShareWord.link_id == ShareLink.id)
                                  .where(ShareWord.word == said.lower()))
+    if link is not None and link.alias_of_id:  # of an account that was merged into another one
+        link = db.session.get(ShareLink, link.alias_of_id)
     if link is None or link.project_id != project_id:
         raise BadInput(_("No link of this project has this code. Copy it from the list of recruiters."), "link")
     if link.person_id is None:

@@ -30,9 +30,8 @@ FINE = 4  # round things are drawn this much larger, then made smaller
 
 @dataclass(frozen=True)
 class Card:
-    """All that the picture says, in words of its language."""
+    """All that the picture says, in words of its language; what is not here makes no new picture."""
 
-    version: int  # of the project's pages: whatever changes there makes a new picture
     language: str
     seed: str
     title: str
@@ -55,12 +54,18 @@ _kept: OrderedDict[str, bytes] = OrderedDict()
 _lock = Lock()
 
 
-def png_of(card: Card) -> bytes:
-    """The picture as PNG, drawn once per process for the same content."""
+def kept(card: Card) -> bytes | None:
+    """The picture, if this process has drawn it."""
     with _lock:
         if (made := _kept.get(card.etag)) is not None:
             _kept.move_to_end(card.etag)
-            return made
+        return made
+
+
+def png_of(card: Card) -> bytes:
+    """The picture as PNG, drawn once per process for the same content."""
+    if (known := kept(card)) is not None:
+        return known
     made = encode(draw(card))
     with _lock:
         _kept[card.etag] = made

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from core.commands import Commands
 from core.db import db
 from core.money import show, to_decimal
+from core.sheets import defused
 from projects.models import Project
 from sharing import queries, reports
 from sharing.reports import Came
@@ -92,12 +93,6 @@ def _write_table(heads: tuple[str, ...], rows: list[tuple[str, ...]], left: tupl
     for row in rows:
         click.echo("  ".join(cell.ljust(width) if i in left else cell.rjust(width)
                              for i, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip())
-
-
-def defused(text: str) -> str:
-    """A name that no sheet takes for a formula (W-15)."""
-    start = text.lstrip(" \"'")[:1]
-    return f"'{text}" if start and start in "=+-@\t\r\n＝＋－＠" else text
 
 
 def printable(text: str) -> str:

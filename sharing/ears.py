@@ -73,7 +73,7 @@ def show_sender(project: Project, touch: touches.Touched) -> dict[str, Any]:
         said.append(ngettext("One backer came by this link so far.", "%(num)s backers came by this link so far.",
                              touch.recruits))
     if project.state is ProjectState.LIVE:
-        said.append(_("If you pledge, %(name)s sees your first name.", name=name))
+        said.append(_("If you pledge, %(name)s sees your first name and the amount.", name=name))
     return {"first_name": name, "number": touch.number, "recruits": touch.recruits, "seed": str(touch.person_id),
             "text": " ".join(said), "leave_url": url_for("sharing.leave", slug=project.slug)}
 

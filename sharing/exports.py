@@ -39,13 +39,13 @@ class List:
 
 
 def _utm(word: str) -> Column:
-    return Column(f"UTM {word}", f"utm_{word}", f"(a.utm ->> '{word}')", "text")
+    return Column(f"UTM {word}", f"utm_{word}", f"(a.utm ->> 'utm_{word}')", "text")
 
 
 RECRUITERS = List("Recruiters", (
     Column("Kind", "kind", "CASE WHEN t.is_person THEN 'person' ELSE 'tag' END", "word"),
     Column("Name", "name", "coalesce(p.name, g.name)", "text"),
-    Column("E-mail", "email", "p.email", "text"),
+    Column("E-mail", "email", "b.email", "text"),
     Column("Backer number", "backer_number", "b.number", "number"),
     Column("Channel", "channel", "g.channel", "text"),
     Column("Code", "code", "l.code", "word"),
@@ -65,8 +65,9 @@ RECRUITERS = List("Recruiters", (
     JOIN project c ON c.id = t.project_id
     LEFT JOIN share_tag g ON g.link_id = t.link_id
     LEFT JOIN person p ON p.id = l.person_id
-    LEFT JOIN LATERAL (SELECT number FROM pledge q WHERE q.project_id = t.project_id AND q.backer_id = l.person_id
-                          AND q.state IN ('pledged', 'collecting', 'errored', 'collected') LIMIT 1) b ON true
+    LEFT JOIN LATERAL (SELECT max(q.number) FILTER (WHERE q.state IN ('pledged', 'collecting', 'errored', 'collected')) AS number,
+                              CASE WHEN count(q.number) > 0 THEN p.email END AS email  -- of the backer list, and of nobody else
+                         FROM pledge q WHERE q.project_id = t.project_id AND q.backer_id = l.person_id) b ON true
     WHERE t.project_id = {project} AND (t.visits > 0 OR t.recruits > 0 OR t.dropped > 0 OR t.refunded > 0)
     ORDER BY t.recruits DESC, t.pledged + t.collected DESC, t.reached_at, t.link_id""")
 

@@ -38,8 +38,19 @@ def open_flag(*, project_id: UUID, link_id: UUID, rule: str, severity: str, pled
         "facts": json.dumps(facts), "pledges": list(pledges)}).scalar_one()
 
 
-# Struck by a decision, by a grave doubt that nobody has decided, or by a ban. What others struck (a merge of accounts)
-# is theirs and stays.
+# A credit that is struck moves people in its tree, whose lock comes before its rows: so it is when somebody pledges.
+_TREES = sa.text("""
+    SELECT pg_advisory_xact_lock(hashtextextended(CAST(project_id AS text), 4)) FROM (
+           SELECT DISTINCT project_id FROM recruit WHERE pledge_id = ANY(CAST(:pledges AS uuid[])) ORDER BY 1) p""")
+
+
+def lock_trees(pledges: list[UUID]) -> None:
+    """One at a time moves people in the trees of these credits, until the end of the transaction."""
+    db.session.execute(_TREES, {"pledges": pledges})
+
+
+# Struck by a decision, by a grave doubt that nobody has decided, or by a ban: by one that is over, what came before its
+# end. What others struck (a merge of accounts) is theirs and stays.
 _SETTLE = sa.text("""
     WITH mine AS (
         SELECT r.pledge_id FROM recruit r WHERE r.pledge_id = ANY(CAST(:pledges AS uuid[])) ORDER BY 1 FOR NO KEY UPDATE),
@@ -51,6 +62,7 @@ _SETTLE = sa.text("""
                  ORDER BY f.decision NULLS LAST, f.opened_at LIMIT 1),
                (SELECT 'banned' FROM share_ban b
                  WHERE b.person_id = r.recruiter_id AND b.lifted_at IS NULL AND b.has_struck
+                   AND (b.until IS NULL OR r.at < b.until)
                    AND (b.project_id IS NULL OR b.project_id = r.project_id) LIMIT 1)) AS why
           FROM recruit r JOIN mine USING (pledge_id))
     UPDATE recruit r SET struck_why = t.why,
@@ -63,4 +75,6 @@ _SETTLE = sa.text("""
 
 def settle(pledges: Iterable[UUID]) -> int:
     """Let these credits count, or not, as the flags and bans say now; returns how many changed."""
-    return len(db.session.execute(_SETTLE, {"pledges": list(pledges), "ours": [*RULES, "banned"]}).all())
+    wanted = list(pledges)
+    lock_trees(wanted)
+    return len(db.session.execute(_SETTLE, {"pledges": wanted, "ours": [*RULES, "banned"]}).all())

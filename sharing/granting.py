@@ -23,7 +23,7 @@ from core.mail import post
 from payments.hooks import dispute_changed
 from payments.models import Dispute
 from sharing import tallies
-from sharing.models_milestones import KEPT, Grant, GrantState, Milestone
+from sharing.models_milestones import KEPT, Grant, GrantMove, GrantState, Milestone
 
 S = GrantState
 AT_ONCE = 200  # links that one transaction looks at
@@ -214,19 +214,27 @@ def _fill(step: Milestone, was: dict[UUID, GrantState | None]) -> list[UUID]:
 
 
 def _tell(was: dict[UUID, GrantState | None]) -> None:
-    """A mail for what became of each, at most one of a kind per step and link."""
+    """A mail for what became of each, at most one of a kind per step and link; anew only for what was earned, and taken
+    back, and is earned again, since who read the one must read the other."""
     for grant in db.session.scalars(sa.select(Grant).where(Grant.id.in_(was)).order_by(Grant.id)):
         before = was[grant.id]
         if grant.state == before:
             continue
         if grant.state is S.EARNED:
-            post("sharing/milestone_earned", grant_id=grant.id)
+            post("sharing/milestone_earned", _again(grant), grant_id=grant.id)
         elif grant.state is S.PENDING:
             post("sharing/milestone_pending", grant_id=grant.id)
         elif before in KEPT:
-            post("sharing/milestone_taken_back", grant_id=grant.id)
+            post("sharing/milestone_taken_back", _again(grant, but=1) if before is S.EARNED else "", grant_id=grant.id)
         elif grant.state is S.WAITING:
             post("sharing/milestone_waiting", grant_id=grant.id)
+
+
+def _again(grant: Grant, but: int = 0) -> str:
+    """What tells the second mail of a kind from the first: how often it was taken back before."""
+    times = (db.session.scalar(sa.select(sa.func.count()).select_from(GrantMove).where(
+        GrantMove.grant_id == grant.id, GrantMove.to_state == S.TAKEN_BACK)) or 0) - but
+    return str(times) if times > 0 else ""
 
 
 _NOTE_LINKS = sa.text("""
@@ -258,10 +266,15 @@ def connect() -> None:
         tallies.FOLLOWERS.append(note_links)
 
 
-def settle_merged() -> None:
-    """Two links of one person became one (`merged_link` of sharing.merging), in its transaction."""
+def wait_turns() -> None:
+    """Nobody is granted anything where two links of one person become one (`merged_link` of sharing.merging), until the
+    end of its transaction. Before the links are touched, since a grant refers to its link."""
     for project_id in db.session.scalars(sa.text("SELECT project_id FROM merged_link WHERE goes IS NOT NULL ORDER BY 1")).all():
         db.session.execute(_LOCK, {"project": str(project_id)})
+
+
+def settle_merged() -> None:
+    """What both links had reached is one link's; in the same transaction, after `wait_turns`."""
     for statement in _MERGED:
         db.session.execute(sa.text(statement))
 

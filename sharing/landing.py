@@ -87,11 +87,11 @@ def progress_of(project: Project) -> Progress:
     return Progress(percent, backers, str(backers), ngettext("backer", "backers", backers))
 
 
-def card_of(project: Project, version: int, sender: Sender | None) -> cards.Card:
+def card_of(project: Project, sender: Sender | None) -> cards.Card:
     """What the picture says, in the language of now."""
     far = progress_of(project)
     return cards.Card(
-        version=version, language=locale_name(), seed=project.slug, title=project.title,
+        language=locale_name(), seed=project.slug, title=project.title,
         picture_key=project.picture.key if project.picture else None, percent=far.percent,
         percent_label=_("of the goal"), figure=far.figure, figure_label=far.label, sent=sender.sent if sender else "",
         sender=sender.first_name if sender else "", sender_seed=str(sender.person_id) if sender else "",

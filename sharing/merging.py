@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from core.db import db
 from core.errors import Refusal
 from people.models import Person
-from sharing import attribution, granting, recommendations, tallies
+from sharing import attribution, flags, granting, recommendations, tallies
 from sharing.models_rounds import Application, ApplicationState
 
 _PROJECTS = sa.text("""
@@ -19,6 +19,12 @@ _PAIRS = sa.text("""
            (array_agg(n ORDER BY created_at, n))[1] AS stays_n, (array_agg(n ORDER BY created_at, n))[2] AS goes_n,
            bool_and(is_named) AS is_named
       FROM share_link WHERE person_id IN (:into, :gone) GROUP BY project_id""")
+# What judges and reviewers hold while they wait for a tree is waited for before the trees: the links to look at, doubts, bans.
+_HELD = (
+    """INSERT INTO share_watch (link_id) SELECT stays FROM merged_link WHERE goes IS NOT NULL ORDER BY 1 ON CONFLICT DO NOTHING""",
+    "DELETE FROM share_watch w USING merged_link m WHERE w.link_id = m.goes",
+    """SELECT 1 FROM share_flag f JOIN merged_link m ON f.link_id IN (m.stays, m.goes) ORDER BY f.id FOR UPDATE OF f""",
+    "SELECT 1 FROM share_ban WHERE person_id IN (:into, :gone) ORDER BY id FOR UPDATE")
 _LINKS = (
     """UPDATE share_link l SET person_id = NULL, alias_of_id = m.stays FROM merged_link m
         WHERE l.id = m.goes OR l.alias_of_id = m.goes""",
@@ -58,7 +64,8 @@ _TOUCHES = (
     "DELETE FROM share_touch WHERE person_id = :gone",
     """DELETE FROM share_touch t USING share_link l
         WHERE t.person_id = :into AND l.person_id = :into AND l.id IN (t.link_id, t.first_link_id)""")
-# What fairness knows of the one holds for both. Of two bans for one place the longer one stays.
+# What fairness knows of the one holds for both. Of two bans for one place the longer one stays. Two open doubts of one
+# rule become one, the graver: a doubt about a link that became another name would be seen by nobody.
 _FAIRNESS = (
     """INSERT INTO person_device AS d (person_id, device, first_day, last_day)
        SELECT :into, device, first_day, last_day FROM person_device WHERE person_id = :gone
@@ -76,12 +83,28 @@ _FAIRNESS = (
           AND x.project_id IS NOT DISTINCT FROM y.project_id
           AND (coalesce(y.until, 'infinity'), y.id) > (coalesce(x.until, 'infinity'), x.id)""",
     "UPDATE share_ban SET person_id = :into WHERE person_id = :gone",
-    """UPDATE share_flag f SET link_id = m.stays FROM merged_link m
-        WHERE f.link_id = m.goes AND (f.decision IS NOT NULL OR NOT EXISTS (
-              SELECT FROM share_flag o WHERE o.link_id = m.stays AND (o.rule, o.subject) = (f.rule, f.subject)
-                 AND o.decision IS NULL))""",
-    """INSERT INTO share_watch (link_id) SELECT stays FROM merged_link WHERE goes IS NOT NULL ON CONFLICT DO NOTHING""",
-    "DELETE FROM share_watch w USING merged_link m WHERE w.link_id = m.goes")
+    """CREATE TEMPORARY TABLE merged_flag ON COMMIT DROP AS
+       SELECT f.id AS stays, o.id AS goes FROM merged_link m JOIN share_flag o ON o.link_id = m.goes AND o.decision IS NULL
+         JOIN share_flag f ON f.link_id = m.stays AND f.decision IS NULL AND (f.rule, f.subject) = (o.rule, o.subject)""",
+    """UPDATE share_flag f SET severity = g.severity, facts = g.facts FROM merged_flag m JOIN share_flag g ON g.id = m.goes
+        WHERE f.id = m.stays AND array_position(ARRAY['low', 'medium', 'high'], g.severity)
+                               > array_position(ARRAY['low', 'medium', 'high'], f.severity)""",
+    """UPDATE share_flag f SET appealed_at = g.appealed_at, appeal = g.appeal, answered_at = g.answered_at
+         FROM merged_flag m JOIN share_flag g ON g.id = m.goes
+        WHERE f.id = m.stays AND f.appealed_at IS NULL AND g.appealed_at IS NOT NULL""",
+    """INSERT INTO flagged_pledge (flag_id, pledge_id, project_id) SELECT m.stays, x.pledge_id, x.project_id
+         FROM merged_flag m JOIN flagged_pledge x ON x.flag_id = m.goes ON CONFLICT DO NOTHING""",
+    "DELETE FROM flagged_pledge x USING merged_flag m WHERE x.flag_id = m.goes",
+    "DELETE FROM share_flag f USING merged_flag m WHERE f.id = m.goes",
+    "DROP TABLE merged_flag",
+    "UPDATE share_flag f SET link_id = m.stays FROM merged_link m WHERE f.link_id = m.goes")
+# Whose credits count otherwise now that bans and doubts of both hold for one.
+_DOUBTED = sa.text("""
+    SELECT pledge_id FROM recruit WHERE recruiter_id = :into AND EXISTS (
+           SELECT FROM share_ban WHERE person_id = :into AND lifted_at IS NULL AND has_struck)
+     UNION
+    SELECT x.pledge_id FROM merged_link m JOIN share_flag f ON f.link_id = m.stays JOIN flagged_pledge x ON x.flag_id = f.id
+     WHERE m.goes IS NOT NULL""")
 # One person, one say: where both voted or judged, what the account that stays said counts; nobody judges herself.
 _ROUNDS = (
     """INSERT INTO jury_member (round_id, person_id, project_id, added_at)
@@ -120,15 +143,19 @@ def move_sharing(into: Person, gone: Person) -> None:
     """Hooked to people.people_merged, after the pledges have moved."""
     session, ids = db.session, {"into": into.id, "gone": gone.id}
     tallies.wait_turn()  # nobody rolls up while links change places
+    session.execute(_PAIRS, ids)
+    for statement in _HELD:
+        session.execute(sa.text(statement), ids)
     for project_id in session.scalars(_PROJECTS, ids).all():
         attribution.lock_tree(project_id)
-    session.execute(_PAIRS, ids)
+    granting.wait_turns()
     for one in _second_applications(into, gone):
         if one.state in (ApplicationState.SENT, ApplicationState.WAITING):
             one.move(ApplicationState.WITHDRAWN, by_id=None, why="two accounts of one person")
     session.flush()
     for statement in _LINKS + _RECRUITS + _TOUCHES + _FAIRNESS + _ROUNDS:
         session.execute(sa.text(statement), ids)
+    flags.settle(session.scalars(_DOUBTED, ids))
     granting.settle_merged()
     session.execute(sa.text("DROP TABLE merged_link"))
     recommendations.settle_merged(into.id, gone.id, session)

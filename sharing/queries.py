@@ -109,7 +109,7 @@ _kept: dict[str, tuple[float, Found]] = {}
 _FIND = sa.text(f"""
     SELECT l.code, l.id AS link_id, l.project_id, l.person_id, p.slug, coalesce(t.utm, '{{}}') AS utm
       FROM share_link l JOIN project p ON p.id = l.project_id LEFT JOIN share_tag t ON t.link_id = l.id
-     WHERE p.state IN ({_PUBLIC})
+     WHERE p.state IN ({_PUBLIC}) AND (p.state <> 'cancelled' OR p.launched_at IS NOT NULL)
        AND l.id = (SELECT coalesce(k.alias_of_id, k.id) FROM share_link k
                     WHERE k.id = coalesce((SELECT id FROM share_link WHERE code = :code),
                                           (SELECT link_id FROM share_word WHERE word = :word)))""")  # noqa: S608 -- states of our own
@@ -148,15 +148,16 @@ def standing_pledge(person_id: UUID, project_id: UUID) -> Pledge | None:
 
 
 _RESULTS = sa.text(f"""
-    SELECT l.id, (SELECT count(*) FROM share_visit v WHERE v.link_id = l.id) AS visits, s.*
-      FROM share_link l, LATERAL (
+    SELECT l.id, coalesce(t.visits, 0) AS visits, s.*
+      FROM share_link l LEFT JOIN link_tally t ON t.link_id = l.id, LATERAL (
            SELECT {_SUMS} FROM recruit r JOIN pledge p ON p.id = r.pledge_id
             WHERE r.link_id = l.id AND r.struck_at IS NULL) s
      WHERE l.id = ANY(:links)""")  # noqa: S608
 
 
 def results_of(link_ids: Iterable[UUID]) -> dict[UUID, Results]:
-    """What each of these links brought, in one statement."""
+    """What each of these links brought, in one statement. Visits are read where they were added up: there are many, and
+    some may have come by another name of the link."""
     rows = fetch_all(_RESULTS, links=list(link_ids))
     return {row.id: Results(row.visits, row.recruits, row.pledged, row.collected) for row in rows}
 
@@ -177,7 +178,7 @@ def links_of(person_id: UUID, most: int = 100) -> list[sa.Row[Any]]:
 
 
 _RECRUITERS = f"""
-    WITH visited AS (SELECT link_id, count(*) AS visits FROM share_visit WHERE project_id = :project GROUP BY 1),
+    WITH visited AS (SELECT link_id, visits FROM link_tally WHERE project_id = :project AND visits > 0),
          brought AS (SELECT r.link_id, {_SUMS} FROM recruit r JOIN pledge p ON p.id = r.pledge_id
                       WHERE r.project_id = :project AND r.struck_at IS NULL GROUP BY 1)
     SELECT l.person_id, n.name, b.number, l.code, coalesce(visits, 0) AS visits, coalesce(recruits, 0) AS recruits,

@@ -53,10 +53,6 @@ class Item:
     pledges: tuple[Looked, ...]
 
     @property
-    def counts_now(self) -> bool:
-        return self.decision == "credit" or (self.decision is None and self.severity != "high")
-
-    @property
     def is_appealed(self) -> bool:
         return self.appealed_at is not None and self.answered_at is None
 

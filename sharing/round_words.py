@@ -2,9 +2,9 @@
 
 from flask_babel import gettext as _
 
-from sharing.models_rounds import ApplicationState, KitKind, ProofState, QuestionKind, RoundState
+from sharing.models_rounds import ApplicationState, KitKind, ProofState, RoundState
 
-R, A, P, K, Q = RoundState, ApplicationState, ProofState, KitKind, QuestionKind
+R, A, P, K = RoundState, ApplicationState, ProofState, KitKind
 
 
 def round_words(state: RoundState, is_announced: bool = False) -> tuple[str, str, str]:
@@ -41,7 +41,3 @@ def proof_words(state: ProofState) -> tuple[str, str, str]:
 
 def kit_words(kind: KitKind) -> str:
     return {K.TEXT: _("Ready text"), K.EARLY: _("Early information"), K.PICTURE: _("Picture"), K.LINK: _("Link")}[kind]
-
-
-def question_words(kind: QuestionKind) -> str:
-    return {Q.SHORT: _("Short text"), Q.LONG: _("Long text"), Q.CHOICE: _("One choice"), Q.LINK: _("Link")}[kind]

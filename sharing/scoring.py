@@ -46,12 +46,14 @@ _SCORES = sa.text("""
           FROM application a JOIN person n ON n.id = a.person_id
          WHERE a.round_id = :round AND (a.state = 'accepted' OR a.state = 'left' AND :all)),
     brought AS (
-        SELECT t.id, count(*) FILTER (WHERE p.state = 'collected') AS recruits,
-               coalesce(sum(p.amount) FILTER (WHERE p.state = 'collected'), 0)::bigint AS amount,
+        SELECT t.id, count(*) FILTER (WHERE p.state = 'collected' AND NOT x.is_disputed) AS recruits,
+               coalesce(sum(p.amount) FILTER (WHERE p.state = 'collected' AND NOT x.is_disputed), 0)::bigint AS amount,
                count(*) FILTER (WHERE p.state IN ('pledged', 'collecting', 'errored')) AS pending
           FROM those t JOIN share_link l ON l.project_id = :project AND l.person_id = t.person_id
           JOIN recruit r ON r.link_id = l.id AND r.struck_at IS NULL
           JOIN pledge p ON p.id = r.pledge_id
+         CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM dispute d WHERE d.payment_id = p.payment_id AND d.is_withdrawn)
+                                    AS is_disputed) x
          WHERE p.pledged_at >= :runs_from AND p.pledged_at < :runs_until GROUP BY t.id),
     proved AS (
         SELECT application_id AS id, count(*) AS proofs, sum(points)::bigint AS points
@@ -69,7 +71,7 @@ def scores(found: AmbassadorRound, *, with_left: bool = False) -> list[Score]:
     """Best first. points = collected recruits of the round × the round's weight + points of accepted proofs.
 
     A recruit is of the round when its pledge was made between the round's beginning and end; it counts while its money
-    is there, so it may begin to count after the end and ceases with a refund. Struck recruits count for nobody. Equals
+    is there, so it may begin to count after the end and ceases with a refund, and while a bank holds it. Struck recruits count for nobody. Equals
     share a place.
     """
     rows = fetch_all(_SCORES, round=found.id, project=found.project_id, runs_from=found.runs_from,

@@ -8,8 +8,9 @@ from flask_babel import gettext as _
 from core.db import db
 from core.errors import NotFound
 from core.policy import allow
+from core.web import client_address
 from projects.models import Project
-from sharing import panel, posters, words
+from sharing import pace, panel, posters, words
 from sharing.qr import draw_qr
 from sharing.views import bp, find
 
@@ -57,6 +58,7 @@ def poster(code: str) -> Response:
 
 @lru_cache(32)
 def _drawn(what: posters.Poster, _media: str) -> bytes:
+    pace.take_turn(client_address())
     return posters.draw(what)
 
 

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from core import pages
-from core.errors import BadInput
+from core.errors import BadInput, TooOften
 from core.policy import allow
 from projects.models import Project
 from sharing import queries, recommendations, rules
@@ -29,7 +29,7 @@ def recommend(slug: str) -> Any:
     if form.validate_on_submit():
         try:
             recommendations.save(current_user.id, project, form.text.data or "", is_shown=form.is_shown.data)
-        except BadInput as refusal:
+        except (BadInput, TooOften) as refusal:
             form.text.errors, status = [refusal.sentence], refusal.status
         else:
             flash(_("Kept. Your friends read it when they come by your link.") if form.is_shown.data else

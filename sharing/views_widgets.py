@@ -12,9 +12,10 @@ from flask_babel import gettext as _
 
 from core.errors import NotFound
 from core.policy import allow
+from core.web import client_address
 from projects.models import Project
 from projects.rules import whole_project
-from sharing import badges, cards, embeds, landing, panel, queries, recommendations
+from sharing import badges, cards, embeds, landing, pace, panel, queries, recommendations
 from sharing.queries import Found
 from sharing.views import bp, find
 
@@ -34,19 +35,13 @@ def _language() -> str:
     return request.accept_languages.best_match(languages) or str(current_app.config["BABEL_DEFAULT_LOCALE"])
 
 
-def _public(slug: str) -> tuple[Project, int] | None:
+def _public(slug: str) -> Project | None:
     """A project that everybody may see; a draft is to other sites as if it were not there."""
     try:
-        project, version = whole_project(slug)
+        project, _version = whole_project(slug)
     except NotFound:
         return None
-    return (project, version) if project.is_public else None
-
-
-def _whole(slug: str) -> tuple[Project, int]:
-    if (whole := _public(slug)) is None:
-        raise NotFound(_("There is no project at this address."))
-    return whole
+    return project if project.is_public else None
 
 
 def _via(project: Project) -> Found | None:
@@ -59,7 +54,7 @@ def _for_all(response: Response, seconds: int, policy: str) -> Response:
     response.headers["Cache-Control"] = f"public, max-age={seconds}"
     response.headers["Content-Security-Policy"] = policy
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    if "lang" not in request.args:
+    if request.args.get("lang") not in current_app.config["LANGUAGES"]:
         response.vary.add("Accept-Language")
     return response
 
@@ -69,23 +64,27 @@ def _for_all(response: Response, seconds: int, policy: str) -> Response:
 def link_card(code: str) -> Response:
     """The picture for a link: with the sender's first name if they agreed."""
     found = find(code)
-    return _card(*_whole(found.slug), found)
+    return _card(found.slug, found)
 
 
 @bp.get("/projects/<slug>/card.png")
 @allow("anyone")
 def project_card(slug: str) -> Response:
-    return _card(*_whole(slug), None)
+    return _card(slug, None)
 
 
-def _card(project: Project, version: int, found: Found | None) -> Response:
+def _card(slug: str, found: Found | None) -> Response:
+    if (project := _public(slug)) is None:
+        raise NotFound(_("There is no project at this address."))
     with force_locale(_language()):
-        card = landing.card_of(project, version, landing.sender_of(found.link_id) if found else None)
+        card = landing.card_of(project, landing.sender_of(found.link_id) if found else None)
     response = Response(mimetype="image/png")
     response.set_etag(card.etag)
     if request.if_none_match.contains(card.etag):
         response.status_code = 304
     else:
+        if cards.kept(card) is None:
+            pace.take_turn(client_address())
         response.set_data(cards.png_of(card))
     return _for_all(response, 300, IMAGE_POLICY)
 
@@ -95,11 +94,10 @@ def _card(project: Project, version: int, found: Found | None) -> Response:
 def widget(slug: str) -> Response:
     """A small page for a frame on another site; its button leads to the link that it carries, so that it counts."""
     with force_locale(_language()):
-        whole = _public(slug)
+        project = _public(slug)
         theme = request.args.get("theme") if request.args.get("theme") in badges.SCHEMES else None
-        if whole is None:
+        if project is None:
             return _for_all(make_response(render_template("sharing/widget_none.html", theme=theme), 404), 60, FRAME_POLICY)
-        project, _version = whole
         via = _via(project)
         quotes = recommendations.newest_of(project, 1)
         if via and (own := recommendations.of_person(project.id, via.person_id)):
@@ -120,15 +118,13 @@ def badge(slug: str) -> Response:
     language = _language()
     scheme = request.args.get("theme", "light")
     with force_locale(language):
-        whole = _public(slug)
-        if whole is None:
+        if (project := _public(slug)) is None:
             made = badges.Badge("", _("No project here"), lang=language, scheme=scheme)
         else:
-            project = whole[0]
             far = landing.progress_of(project)
             made = badges.Badge(project.title, f"{far.percent}% · {far.figure} {far.label}", far.percent,
                                 _target(project, _via(project)), language, scheme)
-    response = make_response(badges.svg_of(made), 200 if whole else 404)
+    response = make_response(badges.svg_of(made), 200 if project else 404)
     response.mimetype = "image/svg+xml"
     return _for_all(response, 60, IMAGE_POLICY)
 
@@ -140,10 +136,10 @@ def oembed() -> Response:
     if request.args.get("format", "json") != "json":
         return _oembed_says(501, _("Only JSON is made here."))
     with force_locale(_language()):
-        whole, found = _named(request.args.get("url", ""))
-        if whole is None:
+        project, found = _named(request.args.get("url", ""))
+        if project is None:
             return _oembed_says(404, _("There is no project at this address."))
-        return _embedded(whole[0], found)
+        return _embedded(project, found)
 
 
 def _oembed_says(status: int, sentence: str) -> Response:
@@ -152,7 +148,7 @@ def _oembed_says(status: int, sentence: str) -> Response:
     return _for_all(response, 60, IMAGE_POLICY)
 
 
-def _named(address: str) -> tuple[tuple[Project, int] | None, Found | None]:
+def _named(address: str) -> tuple[Project | None, Found | None]:
     """The project that an address of this site names, and the link if it is one."""
     try:
         asked, ours = urlsplit(address), urlsplit(current_app.config["BASE_URL"])

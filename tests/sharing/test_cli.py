@@ -59,7 +59,8 @@ def test_the_report_by_day_and_by_nothing_known(flask, told):
     assert flask("sharing", "report", told, "--by", "moon", check=False).returncode == 2
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", " =1", "\"=1", "'=1", "\t=1", "＝1", "＠x"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", " =1", "\"=1", "'=1", "\t=1", "＝1", "＠x", "“=1", "\u200b=1",
+                                  "`+1"])
 def test_no_name_becomes_a_formula(name):
     assert defused(name).startswith("'")
     assert defused("Noor - Bakker") == "Noor - Bakker"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from core.db import db
 from core.mail import AUTHORS, compose
 from tests.factories import make_project
-from tests.sharing.steps import become, bring, follow, make_sharer, make_step
+from tests.sharing.steps import become, bring, follow, mails, make_sharer, make_step
 
 NAMES = ("pending", "earned", "waiting", "taken_back")
 
@@ -55,6 +55,20 @@ def test_it_is_kept_then_earned_then_taken_back_and_each_mail_ceases_with_its_tr
     sent = letters()
     assert sent["earned"] is None and "a friend's pledge was refunded" in sent["taken_back"][1]
     assert "Your own pledge is as it was, and nothing was charged for this." in sent["taken_back"][1]
+
+
+def test_whoever_was_told_that_it_was_taken_back_is_told_when_it_is_theirs_again(project):
+    make_step(project, 1)
+    noor = make_sharer(project)
+    friends = bring(project, noor, 1)
+    told = ["pending", "earned"]
+    become([*friends, *own(project, noor)], "collected", days_ago=20)
+    for state, news in (("collected", []), ("refunded", ["taken_back"]), ("collected", ["earned"]), ("refunded", ["taken_back"])):
+        become(friends, state, days_ago=20)
+        for _twice in range(2):
+            follow(noor, project=project)
+        told += news
+        assert [name for name in mails() if name != "pending"] == told[1:], state
 
 
 def own(project, person):

@@ -152,9 +152,9 @@ def test_browsers_and_flags_of_the_closed_account_are_known_of_the_one_that_stay
 
 def test_a_browser_that_is_noted_while_the_accounts_are_merged_is_known_of_the_one_that_stays(app, database_url):
     noor, twin = make_person(), make_person()
-    devices.note(None, twin.id, "192.0.2.1")
     with psycopg.connect(database_url) as other:
         other.execute("SELECT FROM person WHERE id = %s FOR UPDATE", [twin.id])
+        devices.note(None, twin.id, "192.0.2.1")  # now, since it is written within a moment
         db.session.rollback()
 
         def write():
@@ -171,7 +171,6 @@ def test_a_browser_that_is_noted_while_the_accounts_are_merged_is_known_of_the_o
     writing.join(30)
     assert db.session.scalars(sa.text("SELECT person_id FROM person_device UNION ALL SELECT person_id FROM person_network")
                               ).all() == [noor.id] * 2
-
 
 
 def test_one_person_has_one_application_one_vote_and_one_mark(app):

@@ -51,7 +51,7 @@ def test_the_sharing_page_counts_visits_recruits_and_money(client, project, link
         services.link_of(puck.backer_id, project).is_named = True
     make_pledge(project, make_person("Els Kramer"), 1_500, ref=link.code, state=PledgeState.COLLECTED)
     make_pledge(project, make_person("Thijs Brouwer"), 9_900, ref=link.code, state=PledgeState.CANCELLED)
-    visits.flush()
+    tallies.roll_up()
     sign_in(client, noor)
     page = client.get(f"/projects/{project.slug}/share").get_data(as_text=True)
     assert "1 visit, 2 pledges, €15 collected, €60 pledged" in page

@@ -227,6 +227,16 @@ def test_a_backer_writes_changes_and_withdraws_by_the_pages(client, project, noo
     assert WORDS not in client.get(path).text
 
 
+def test_too_many_changes_are_told_beside_the_field_and_what_was_typed_stays(client, project, noor):
+    sign_in(client, noor)
+    path = f"/projects/{project.slug}/recommendation"
+    token = csrf_token(client, path)
+    for _ in range(recommendations.PER_HOUR):
+        recommendations.save(noor.id, project, WORDS, is_shown=True)
+    answer = client.post(path, data={"csrf_token": token, "text": "What I typed just now.", "is_shown": "y"})
+    assert answer.status_code == 429 and "10 times in an hour" in answer.text and "What I typed just now." in answer.text
+
+
 def test_somebody_without_a_pledge_is_told_so_and_a_draft_has_no_such_page(client, project):
     sign_in(client, make_person())
     token = csrf_token(client, "/me/settings")

@@ -225,6 +225,21 @@ def test_a_ban_may_take_what_came_before_and_give_it_back(project, noor, link):
     assert brought() == 3  # what the flag struck stays struck
 
 
+def test_a_ban_that_is_over_takes_nothing_of_what_came_after_it(project, noor, link, organiser):
+    before = make_pledge(project, ref=link.code)
+    bans.ban(noor.id, project_id=project.id, reason="Bought friends", days=1, has_struck=True, by_id=organiser.id)
+    with transaction() as session:
+        session.execute(sa.text("UPDATE share_ban SET until = clock_now() - interval '1 minute'"))
+        session.execute(sa.text("UPDATE recruit SET at = at - interval '1 day'"))
+    after = make_pledge(project, ref=link.code)
+    assert brought() == 1
+    flag = flag_on(link, [before, after])
+    reviewing.decide(flag, "credit", "", by_id=organiser.id)
+    assert brought() == 1
+    assert scalar("SELECT struck_why FROM recruit WHERE pledge_id = :p", p=before.id) == "banned"
+    assert scalar("SELECT struck_at FROM recruit WHERE pledge_id = :p", p=after.id) is None
+
+
 def test_nobody_is_banned_twice_and_an_old_ban_makes_room(project, noor, organiser):
     bans.ban(noor.id, project_id=project.id, reason="bought", by_id=organiser.id)
     with pytest.raises(Refusal):

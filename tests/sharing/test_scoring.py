@@ -9,6 +9,7 @@ from sharing import missions, scoring
 from sharing.models_rounds import RoundState
 from tests.factories import make_person, make_pledge, make_project
 from tests.sharing.round_scenes import make_application, make_round, until
+from tests.sharing.test_granting import dispute
 from tests.sharing.test_missions import DONE, task
 
 R = RoundState
@@ -43,6 +44,17 @@ def test_points_are_collected_recruits_of_the_round_and_accepted_proofs(two):
     missions.decide_proof(found.id, proof.id, "accepted", "", found.project.creator)
     assert points(found) == {"Noor": 30, "=Mo": 0} and second.place == 2
     missions.decide_proof(found.id, proof.id, "taken_back", "No", found.project.creator)
+    assert points(found)["Noor"] == 10
+
+
+def test_money_that_a_bank_has_taken_back_brings_no_points_until_it_returns(two):
+    found, (noor, _mo), _made = two
+    friend = make_pledge(found.project, state="collected", recruiter=noor, amount=4_000)
+    assert points(found)["Noor"] == 10
+    dispute(friend)
+    [first] = [one for one in scoring.scores(found) if one.first_name == "Noor"]
+    assert (first.points, first.recruits, first.amount, first.pending) == (0, 0, 0, 0)
+    dispute(friend, is_withdrawn=False)
     assert points(found)["Noor"] == 10
 
 

@@ -8,7 +8,7 @@ import segno
 from core import clock
 from core.db import db
 from projects.models import ProjectState
-from sharing import ears, services, visits
+from sharing import ears, services, tags, visits
 from sharing.qr import draw_qr
 from tests.factories import csrf_token, make_person, make_project, sign_in
 from tests.sharing.scenes import FIREFOX, count, make_pledge, open_link
@@ -70,6 +70,14 @@ def test_a_code_of_a_project_that_is_not_public_is_unknown(client, noor, state):
     link = services.link_of(noor, make_project(state=state))
     assert open_link(client, link.code).status_code == 404
     assert client.get(f"/s/{link.code}.svg").status_code == 404
+
+
+def test_a_tags_code_of_a_draft_that_was_given_up_shows_nothing_of_it(client):
+    project = make_project(state=ProjectState.CANCELLED, launched_at=None, fee_bp=None, title="Never shown")
+    code = tags.add_tag(project, "Poster").code
+    for path in (f"/s/{code}", f"/s/{code}.svg", f"/s/{code}/poster.pdf", f"/s/{code}/card.png"):
+        answer = client.get(path, headers={"User-Agent": FIREFOX})
+        assert answer.status_code == 404 and b"Never shown" not in answer.data, path
 
 
 def test_head_and_prefetch_and_robots_are_answered_but_not_counted(client, link):

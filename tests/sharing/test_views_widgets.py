@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from core.db import transaction
+from core.pages import touch
 from projects.models import ProjectState
-from sharing import cards, queries, recommendations, services
+from sharing import cards, pace, queries, recommendations, services, views_print
 from tests.factories import make_person, make_project, sign_in
 from tests.sharing.scenes import make_pledge
 
@@ -183,3 +184,31 @@ def test_the_badge_and_frame_follow_the_asked_language_and_scheme(client, projec
     assert '<html lang="nl" data-bs-theme="dark">' in page
     assert '<html lang="en">' in client.get(f"/projects/{project.slug}/widget", headers={"Accept-Language": "fr"}).text
     assert 'lang="nl"' in client.get(f"/projects/{project.slug}/badge.svg?lang=nl&theme=dark").text
+
+
+def test_a_language_that_we_do_not_have_is_the_readers_and_kept_for_such_readers_only(client, project):
+    for path in ("widget", "badge.svg"):
+        answer = client.get(f"/projects/{project.slug}/{path}?lang=xx", headers={"Accept-Language": "nl"})
+        assert 'lang="nl"' in answer.text and "Accept-Language" in answer.headers["Vary"], path
+        assert "Accept-Language" not in client.get(f"/projects/{project.slug}/{path}?lang=en").headers.get("Vary", ""), path
+
+
+def test_a_card_is_drawn_anew_for_what_stands_on_it_and_for_nothing_else(client, project, code, monkeypatch):
+    path = f"/s/{code}/card.png?lang=en"
+    tag = client.get(path).headers["ETag"]
+    with transaction():
+        touch(project.topic)  # as every pledge does, and most move no figure of the card
+    monkeypatch.setattr(cards, "draw", None)
+    assert client.get(path).headers["ETag"] == tag
+
+
+def test_nobody_has_more_pictures_drawn_than_a_machine_can_draw(client, project, code, monkeypatch):
+    monkeypatch.setattr(pace, "PER_MINUTE", 2)
+    pace.forget_here()
+    views_print._drawn.cache_clear()
+    kept, other = f"/s/{code}/card.png", {"REMOTE_ADDR": "198.51.100.7"}
+    assert [client.get(path).status_code for path in (kept, f"{kept}?lang=nl", f"/s/{code}/poster.pdf?lang=nl")] == [200, 200, 429]
+    assert client.get(kept).status_code == 200, "what is drawn already costs nothing"
+    assert client.get(f"/projects/{project.slug}/card.png").status_code == 429
+    assert client.get(f"/projects/{project.slug}/card.png", environ_base=other).status_code == 200
+    pace.forget_here()

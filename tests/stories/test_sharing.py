@@ -52,7 +52,7 @@ def test_three_generations_over_two_devices(world, visitor):
     # seen the link.
     phone = visitor(width=360, is_mobile=True, has_touch=True)
     phone.goto(ada_link)
-    says(phone, "Ada sent you.", "If you pledge, Ada sees your first name.")
+    says(phone, "Ada sent you.", "If you pledge, Ada sees your first name and the amount.")
     assert not scrolls_sideways(phone)
     register(phone, world, "Bram Smit", "bram.three@example.org")
     phone.context.close()
@@ -188,7 +188,7 @@ def test_who_asks_not_to_be_followed_is_credited_by_the_address_alone(world, vis
     fill(bram, email="bram.gpc@example.org", password=PASSWORD)
     press(bram, "Log in")
     bram.wait_for_url(f"**/projects/{slug}/pledge?via={code}")
-    says(bram, "Ada brought you here and will see your first name.")
+    says(bram, "Ada brought you here and will see your first name and the amount.")
     pledge_here(bram, "20")
     assert cookies(bram) & {"via", "device"} == set()
     assert credits(world, slug) == ["Bram Smit by Ada Vermeer"]
