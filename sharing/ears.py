@@ -127,7 +127,7 @@ def on_pledge_form(person: Any, project: Project, context: dict[str, Any]) -> No
         context["ref"], context["source"] = known.last.code, "share"
         if known.counting.person_id:
             context["sent_by"] = show_sender(project, known.counting)
-    elif has_request_context():
+    elif has_request_context() and not cookie.is_declined(request.headers):
         context["source"] = source_of(request.values.get("from", ""), request.referrer or "", request.host)
 
 

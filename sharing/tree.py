@@ -47,8 +47,8 @@ class Sums:
 class Node:
     """A person, or a tag of the organisers, in the tree. Minor units."""
 
-    n: int | None  # of their own link: the address at which they open
-    link_id: UUID | None
+    n: int | None  # of their own link, in the paths; it never leaves the server
+    link_id: UUID | None  # the address at which they open
     seed: str
     name: str | None  # None: did not consent
     is_tag: bool = False
@@ -170,17 +170,17 @@ _TRAIL = f"""
       JOIN share_link o ON o.n = u.n LEFT JOIN share_tag g ON g.link_id = o.id
       LEFT JOIN person p ON p.id = o.person_id LEFT JOIN link_tally t ON t.link_id = o.id
      ORDER BY u.step"""  # noqa: S608
-_TRAIL_TO = sa.text(_TRAIL % "l.n = :n")
+_TRAIL_TO = sa.text(_TRAIL % "l.id = :link")
 _OWN_TRAIL = sa.text((_TRAIL % "l.person_id = :person").replace("CAST(:mine AS integer)", "at.n"))
 
 
-def trail(project_id: UUID, n: int, below: int | None = None, *, mine: int | None = None) -> list[Node]:
-    """From the root, or from the link `below`, to the link n; empty if there is none there. `mine` is the link of who
-    is looking at their own tree."""
-    found = [_on_trail(row) for row in fetch_all(_TRAIL_TO, project=project_id, n=n, mine=mine)]
+def trail(project_id: UUID, link_id: UUID, below: Node | None = None) -> list[Node]:
+    """From the root to this link; empty if there is none there. With `below`, who is looking at their own tree, from
+    there, and empty if it is not below them."""
+    found = [_on_trail(row) for row in fetch_all(_TRAIL_TO, project=project_id, link=link_id, mine=below and below.n)]
     if below is None:
         return found
-    start = next((i for i, node in enumerate(found) if node.n == below), None)
+    start = next((i for i, node in enumerate(found) if node.link_id == below.link_id), None)
     return [] if start is None else found[start:]
 
 

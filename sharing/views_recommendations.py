@@ -24,7 +24,7 @@ def recommend(slug: str) -> Any:
     """One's own text: the field of the sharing page as a page of its own, where its errors stand."""
     project: Project = g.subject
     field = recommendations.Field(current_user.id, project)
-    form = RecommendationForm(text=field.text, is_shown=field.is_shown if field.mine else True)
+    form = RecommendationForm(text=field.text, is_shown=field.is_shown)
     status = 200
     if form.validate_on_submit():
         try:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 from flask import Response, current_app, g, render_template, request, url_for
 from flask_babel import format_date, format_decimal, ngettext
@@ -65,21 +66,20 @@ def my_tree(slug: str) -> str:
     trail = tree.own_trail(project.id, current_user.id)
     if not trail:
         return render_template("sharing/tree.html", project=project, picture=None, is_mine=True, trail=[])
-    own = trail[-1].n
-    assert own is not None
+    me = trail[-1]
     sender = trail[-2] if len(trail) > 1 and not trail[-2].is_tag else None  # what a tag is called is the project's own
-    at = request.args.get("at", own, type=int)
-    below = tree.trail(project.id, at, below=own, mine=own) if at != own else trail[-1:]
+    at = request.args.get("at", me.link_id, type=UUID)
+    below = trail[-1:] if at is None or at == me.link_id else tree.trail(project.id, at, me)
     if not below:
         raise NotFound(_("Nobody whom you brought is here."))
-    return _show_tree(project, below, _addresses(url_for("sharing.my_tree", slug=slug), own), is_mine=True,
-                      sender=sender if at == own else None, own=own)
+    return _show_tree(project, below, _addresses(url_for("sharing.my_tree", slug=slug), me.link_id), is_mine=True,
+                      sender=sender if below[-1].link_id == me.link_id else None, own=me.link_id)
 
 
-def _addresses(base: str, first: int | None = None) -> Callable[..., str]:
+def _addresses(base: str, first: UUID | None = None) -> Callable[..., str]:
     """Where each node of a tree opens: its first at the tree's own address. Twenty at once, so they are put together here."""
-    def address(n: int, page: int | None = None) -> str:
-        asked = {"at": n if n != first else None, "page": page}
+    def address(link_id: UUID | None = None, page: int | None = None) -> str:
+        asked = {"at": link_id if link_id != first else None, "page": page}
         words = "&".join(f"{name}={value}" for name, value in asked.items() if value)
         return f"{base}?{words}" if words else base
 
@@ -91,7 +91,7 @@ def _addresses(base: str, first: int | None = None) -> Callable[..., str]:
 def whole_tree(slug: str) -> str:
     """The whole project's tree: tags and whom nobody brought, best first; each opens."""
     project: Project = g.subject
-    at, address = request.args.get("at", type=int), _addresses(url_for("sharing.whole_tree", slug=slug))
+    at, address = request.args.get("at", type=UUID), _addresses(url_for("sharing.whole_tree", slug=slug))
     if at is None:
         page = _page(tree.MOST_PAGES)
         found, has_next = tree.roots(project.id, page)
@@ -105,18 +105,18 @@ def whole_tree(slug: str) -> str:
 
 
 def _show_tree(project: Project, trail: list[Node], address: Callable[..., str], *, is_mine: bool,
-               sender: Node | None = None, own: int | None = None) -> str:
+               sender: Node | None = None, own: UUID | None = None) -> str:
     here = trail[-1]
     page = _page(tree.MOST_PAGES)
     assert here.link_id is not None and here.n is not None
-    found, has_next = tree.children(here.link_id, page, is_mine=is_mine and here.n == own)
+    found, has_next = tree.children(here.link_id, page, is_mine=is_mine and here.link_id == own)
     return _render_tree(project, here, trail, found, has_next, page, address, tree.generations(here.n),
                         is_mine=is_mine, sender=sender, own=own, sums=here.sums)
 
 
 def _render_tree(project: Project, root: Node, trail: list[Node], found: list[Node], has_next: bool, page: int,
                  address: Callable[..., str], generations: list[tree.Generation], *, is_mine: bool,
-                 sender: Node | None = None, own: int | None = None, sums: tree.Sums | None = None) -> str:
+                 sender: Node | None = None, own: UUID | None = None, sums: tree.Sums | None = None) -> str:
     if sums is None:
         sums = tree.Sums(sum(g.people for g in generations), sum(g.pledged for g in generations),
                          sum(g.collected for g in generations))

@@ -86,7 +86,7 @@ def test_organisers_see_who_brought_whom_and_nobody_else_does(app, client, proje
     organiser, mo, ravi = make_member(project), make_person("Mo El Idrissi"), make_person("Ravi Doerga")
     make_pledge(project, mo, 6_000, ref=link.code)
     make_pledge(project, ravi, 2_500, ref=services.link_of(mo, project).code)
-    make_pledge(project, make_person(), 1_000)
+    make_pledge(project, make_person("Puck de Boer"), 1_000)
     tallies.roll_up()
     square()
     path = f"/projects/{project.slug}/recruits"
@@ -99,6 +99,6 @@ def test_organisers_see_who_brought_whom_and_nobody_else_does(app, client, proje
     assert "2 of 3 backers" in page
     assert "Noor Bakker" in page and "Mo El Idrissi" in page and "€60.00" in page and "€25.00" in page
     settings.show_name(services.link_of(ravi, project), project, True)
-    drawn = client.get(f"{path}/tree?at={services.link_of(mo, project).n}").get_data(as_text=True)
+    drawn = client.get(f"{path}/tree?at={services.link_of(mo, project).id}").get_data(as_text=True)
     assert "Ravi" in drawn and "Doerga" not in drawn and "€25" in drawn
     assert client.get(f"{path}?page=x").status_code == client.get(f"{path}?page=99999999").status_code == 200

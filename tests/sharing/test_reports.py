@@ -1,6 +1,7 @@
 import csv
 import io
 import re
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -46,7 +47,7 @@ def test_the_tree_counts_direct_and_further_friends_and_money(grown):
 
 def test_names_of_friends_friends_show_only_with_consent_and_nobody_opens_another_ones_tree(client, grown):
     project, people = grown
-    mo, noor, ravi = (services.link_of(people[n], project).n for n in ("Mo", "Noor", "Ravi"))
+    mo, noor, ravi = (services.link_of(people[n], project).id for n in ("Mo", "Noor", "Ravi"))
     path = f"/projects/{project.slug}/tree"
     above = sign_in(client.application.test_client(), people["Noor"])
     page = above.get(path).text
@@ -57,7 +58,7 @@ def test_names_of_friends_friends_show_only_with_consent_and_nobody_opens_anothe
     named(people["Ravi"], project)
     assert "Ravi" in above.get(path).text
     assert client.get(f"/projects/{project.slug}/tree?at={ravi}").status_code == 200
-    for foreign in (noor, services.link_of(people["Els"], project).n, 2**31 - 1):
+    for foreign in (noor, services.link_of(people["Els"], project).id, uuid4()):
         assert client.get(f"/projects/{project.slug}/tree?at={foreign}").status_code == 404
     assert client.get(f"/projects/{project.slug}/tree?at={mo}").status_code == 200
 
@@ -69,14 +70,14 @@ def test_whom_somebody_brought_and_who_came_by_those_stand_apart_in_the_tree(cli
     picture, words = page[page.index("<svg class=\"tree-pic"):page.index("<ul class=\"tree\"")], plain(page[page.index("<ul class=\"tree\""):])
     assert "brought 2 + 2" in picture and "brought 1 + 1" in picture and "3 came by that link itself" in picture
     assert "brought 2, and 2 more by them" in words and "brought 1, and 1 more by them" in words and "brought 4" not in page
-    ravi = services.link_of(people["Ravi"], project).n
+    ravi = services.link_of(people["Ravi"], project).id
     last = client.get(f"/projects/{project.slug}/recruits/tree?at={ravi}").text
     assert "brought 1" in last and " + " not in last[last.index("<svg class=\"tree-pic"):] and "came by that link" not in last
 
 
 def test_ones_own_tree_knows_who_sent_oneself_and_whom_one_brought_by_first_name_and_no_tag(client, grown):
     project, people = grown
-    mo, ravi = (services.link_of(people[n], project).n for n in ("Mo", "Ravi"))
+    mo, ravi = (services.link_of(people[n], project).id for n in ("Mo", "Ravi"))
     path = f"/projects/{project.slug}/tree"
     below = sign_in(client.application.test_client(), people["Mo"])
     page = plain(below.get(path).text)

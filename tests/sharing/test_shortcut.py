@@ -116,6 +116,20 @@ def test_a_pledge_by_the_code_in_the_address_is_credited_without_any_memory(app,
     assert count("share_touch") == 0
 
 
+@pytest.mark.parametrize(("headers", "source"), [({}, "example.net"), (GPC, "direct"), (DNT, "direct")])
+def test_where_a_visitor_came_from_is_kept_only_of_those_who_let_it(app, client, stripe, link, headers, source):
+    sign_in(client, make_person())
+    form = f"/projects/{link.project.slug}/pledge"
+    token = csrf_token(client, form)
+    page = client.get(form, headers=headers | {"Referer": "https://example.net/news"}).get_data(as_text=True)
+    said = {name: page.split(f'name="{name}" value="')[1].split('"')[0] for name in ("token", "from")
+            if f'name="{name}" value="' in page}
+    answer = client.post(form, data=said | {"csrf_token": token, "reward": "", "other": "12"},
+                         headers=headers | {"Referer": "https://example.net/news"})
+    assert answer.status_code == 303
+    assert db.session.scalar(db.text("SELECT source FROM pledge")) == source
+
+
 def test_what_an_account_remembers_from_other_days_is_left_alone_too(app, client, link):
     fan = make_person()
     open_link(client, link.code)
