@@ -79,7 +79,7 @@ def leave(folder: Path) -> None:
             return
         if _answers(folder):
             _run("pg_ctl", "-D", str(folder / "data"), "-m", "fast", "-w", "-t", "25", "stop", folder=folder)
-        shutil.rmtree(_socket_folder(folder), ignore_errors=True)
+            shutil.rmtree(_socket_folder(folder), ignore_errors=True)
         users.close()
 
 
