@@ -1,7 +1,7 @@
 """Who is credited with a pledge: decided once, in the transaction in which it begins to count.
 
-Two statements, each a function of the database (0031_attribution): the first makes the backer's own link and says by
-whose links the pledge came, the second writes it down. A pledge that came by nobody's link costs the first one only.
+One statement (`credit_pledge` of 0043_one_credit) makes the backer's own link, says by whose links the pledge came, and
+writes it down, unless one of fairness' rules may speak against it: then Python judges, and a second one writes.
 What comes afterwards, other links or other touches, changes nothing of a credit that was given.
 """
 
@@ -19,9 +19,9 @@ from sharing import fairness, flags
 from sharing.codes import make_code
 from sharing.models import Attribution, Recruit, ShareLink
 
-_BEGIN = sa.text("""
-    SELECT * FROM begin_credit(:pledge, :project, :backer, CAST(:ref AS text), :placed, :code, CAST(:days AS integer),
-                               CAST(:everybodys AS text[]), CAST(:crowd AS integer))""")
+_CREDIT = sa.text("""
+    SELECT * FROM credit_pledge(:pledge, :project, :backer, CAST(:ref AS text), :placed, :code, CAST(:days AS integer),
+                                CAST(:everybodys AS text[]), CAST(:crowd AS integer))""")
 _FINISH = sa.text("""
     SELECT finish_credit(:pledge, :project, :backer, :own_link, CAST(:own_n AS integer), :first_link, :first_moment, :last_link,
                          :last_moment, CAST(:marks AS jsonb), CAST(:why AS text), :credited, :recruiter,
@@ -51,6 +51,7 @@ class Came:
     is_one_card: bool | None = None
     is_one_device: bool | None = None
     is_one_address: bool | None = None
+    is_credited: bool | None = None  # None: not decided
 
     # As fairness sees the link that counts.
     @property
@@ -67,23 +68,21 @@ def credit_pledge(pledge: Pledge) -> bool:
 
     Hooked to backing's `pledge_confirmed`: part of the sender's transaction, in which the pledge is locked.
     """
-    came = _begin(pledge)
+    came = _credit(pledge)
     while came.own_n is None:  # somebody else was given the same 64 bits
-        came = _begin(pledge)
-    if came.credited is None and not came.marks:
-        return False
-    why = None
-    if came.credited and came.above:
-        # The tree before fairness, which asks people to look at what it doubts: they should not look for nothing.
-        why = "account" if came.recruiter == pledge.backer_id else "loop" if came.own_n in came.above else \
-            fairness.refusal(pledge, came, came)
+        came = _credit(pledge)
+    if came.is_credited is not None:
+        return came.is_credited
+    # The tree before fairness, which asks people to look at what it doubts: they should not look for nothing.
+    why = "account" if came.recruiter == pledge.backer_id else "loop" if came.own_n in (came.above or ()) else \
+        fairness.refusal(pledge, came, came)
     return bool(run(_FINISH, pledge=pledge.id, project=pledge.project_id, backer=pledge.backer_id, why=why,
                     **vars(came) | {"marks": json.dumps(came.marks or {})})[0].is_credited)
 
 
-def _begin(pledge: Pledge) -> Came:
+def _credit(pledge: Pledge) -> Came:
     config = current_app.config
-    return Came(**run(_BEGIN, pledge=pledge.id, project=pledge.project_id, backer=pledge.backer_id, ref=pledge.ref or None,
+    return Came(**run(_CREDIT, pledge=pledge.id, project=pledge.project_id, backer=pledge.backer_id, ref=pledge.ref or None,
                       placed=pledge.placed_at, code=make_code(), days=config["SHARE_DAYS"],
                       everybodys=config["EVERYBODYS_CARDS"], crowd=config["ADDRESS_CROWD"])[0]._mapping)
 

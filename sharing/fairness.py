@@ -34,7 +34,7 @@ class Brings(Protocol):
 
 
 class InCommon(Protocol):
-    """What the people at both ends have in common: a row of `begin_credit`."""
+    """What the people at both ends have in common: a row of `credit_pledge`."""
 
     @property
     def theirs(self) -> str | None: ...

@@ -221,11 +221,12 @@ def test_a_credit_that_was_refused_can_be_given_after_all(app):
     assert db.session.get(Recruit, below.id).path[0] == link.n
 
 
-def test_a_pledge_costs_one_statement_by_nobodys_link_and_two_by_somebodys(app):
-    project = make_project()
-    link = services.link_of(make_person(), project)
-    for ref, most in ((None, 1), (link.code, 2)):
-        pledge = make_pledge(project)  # its own link is there, and nothing else of it
+def test_a_credit_is_one_statement_and_another_one_only_where_fairness_has_to_judge(app):
+    project, noor = make_project(), make_person(email="noor@mail.example")
+    link = services.link_of(noor, project)
+    for ref, email, most in ((None, "ann@mail.example", 1), (link.code, "bob@mail.example", 1),
+                             (link.code, "n.oor@mail.example", 2)):
+        pledge = make_pledge(project, make_person(email=email))  # its own link is there, and nothing else of it
         with transaction() as session:
             session.execute(sa.text("DELETE FROM attribution"))
             pledge.ref = ref
@@ -233,7 +234,7 @@ def test_a_pledge_costs_one_statement_by_nobodys_link_and_two_by_somebodys(app):
             pledge.placed_at
             seen = []
             sa.event.listen(db.engine, "before_cursor_execute", listen := lambda *args: seen.append(args[2]))
-            attribution.credit_pledge(pledge)
+            assert attribution.credit_pledge(pledge) is bool(ref)
             sa.event.remove(db.engine, "before_cursor_execute", listen)
         assert len(seen) == most, seen
 

@@ -83,7 +83,7 @@ def test_a_credit_is_struck_while_its_recruiter_pledges_by_another_link(app, dat
 
     acts = {"settle": settle, "strike": lambda: attribution.strike([friend], "card"),
             "unstrike": lambda: attribution.unstrike([friend])}
-    # As `begin_credit` and `finish_credit` do it, the two statements of a pledge.
+    # As `credit_pledge` does it, or `finish_credit` after it.
     with beside(app, database_url, TREE, [str(project.id)], acts[how]) as (other, answers):
         other.execute("SELECT replant(%s, %s, %s, %s)", at)
     assert answers == [1]

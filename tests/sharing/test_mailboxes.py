@@ -1,5 +1,9 @@
 import pytest
+import sqlalchemy as sa
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from core.db import db
 from sharing.mailboxes import one_mailbox, stem
 
 
@@ -40,3 +44,25 @@ def test_addresses_made_in_a_row_have_one_stem(email, found):
 @pytest.mark.parametrize("odd", ["", "@", "a@", "@b", "a@b@c", "é" * 300 + "@x." + "y" * 300, "a@\x00"])
 def test_odd_addresses_do_no_harm(odd):
     assert isinstance(one_mailbox(odd), str) and isinstance(stem(odd), str)
+
+
+NAMES = st.text("ab.-_+@1 é", max_size=6) | st.sampled_from(["noor", "noor.b", "Noor+x", "band"])
+DOMAINS = st.sampled_from(["example.org", "EXAMPLE.org", "gmail.com", "googlemail.com", "pm.me", "ya.ru", "fastmail.com",
+                           "noor.fastmail.com", "band.fastmail.com.", "bücher.example"])
+EMAILS = st.builds("{}@{}".format, NAMES, DOMAINS)
+
+
+def test_what_the_database_takes_for_two_mailboxes_are_two(app):
+    found = set()
+
+    @settings(max_examples=300, deadline=None)
+    @given(EMAILS, EMAILS)
+    @example("noor@fastmail.com", "band@noor.fastmail.com")
+    @example("noor@example.org", "band@example.org")
+    def are_two(one, other):
+        if db.session.scalar(sa.text("SELECT are_two_mailboxes(:a, :b)"), {"a": one, "b": other}):
+            found.add((one, other))
+            assert one_mailbox(one) != one_mailbox(other)
+
+    are_two()
+    assert found  # and it does not leave everything to others
