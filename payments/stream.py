@@ -27,6 +27,8 @@ log = structlog.get_logger()
 MOMENT = 0.04  # seconds that the first answer waits for others
 TOGETHER = 50  # answers in one transaction, at most
 AHEAD = 0.5  # seconds of turns taken in advance, at most: whoever else wants one waits no longer than this
+LATE = 0.05  # seconds after which a turn is missed
+MISSED = object()  # in place of an answer: it was not asked
 TOO_BUSY = 5  # answers in a row that say “not now”, before all of us rest (S-12)
 LONGEST_REST = 30.0  # seconds
 PATIENCE = 70.0  # the longest that one call can take with its retries: nothing is begun when a lease ends sooner
@@ -86,8 +88,10 @@ class Stream:
 
     # Stripe asks for less: nothing was done, so the same step goes again with the same key (S-12)
 
-    def _put_back(self, ask: Callable[..., Any], step: Step, answer: gateway.Silence) -> None:
+    def _put_back(self, ask: Callable[..., Any], step: Step, answer: Any) -> None:
         (self.to_confirm if ask is charging.confirm else self.to_create).appendleft(step)
+        if answer is MISSED:
+            return
         self.busy += 1
         if self.busy >= TOO_BUSY or isinstance(answer, gateway.Resting):
             if not self._is_resting():
@@ -139,12 +143,16 @@ class Stream:
                 pool.submit(self._ask, ask, step, now + turn)
 
     def _ask(self, ask: Callable[..., Any], step: Step, turn: float) -> None:
-        """In a thread: wait for our turn, ask, hand over whatever came of it."""
-        answer: Any
+        """In a thread: wait for our turn, ask, hand over whatever came of it.
+
+        A process that was kept waiting does not send all it missed at once, on top of those whose turn it is.
+        """
+        answer: Any = MISSED
         if (wait := turn - time.monotonic()) > 0:
             time.sleep(wait)
         try:
-            answer = ask(step, is_paced=True)
+            if not self.per_second or time.monotonic() - turn < LATE:
+                answer = ask(step, is_paced=True)
         except Exception as error:
             answer = error
         self.answers.put((ask, step, answer))
@@ -173,7 +181,8 @@ class Stream:
     def _write(self, got: list[Answer]) -> None:
         news, created = [], []
         for ask, step, answer in got:
-            if isinstance(answer, gateway.Silence) and (answer.status == 429 or isinstance(answer, gateway.Resting)):
+            if answer is MISSED or (isinstance(answer, gateway.Silence)
+                                    and (answer.status == 429 or isinstance(answer, gateway.Resting))):
                 self._put_back(ask, step, answer)
                 continue
             self.busy = 0

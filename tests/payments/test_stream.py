@@ -1,5 +1,8 @@
 """Many charges at once: what holds for one holds for each of them (S-30, S-35, C-21)."""
 
+import multiprocessing
+import os
+import signal
 import time
 import urllib.parse
 import urllib.request
@@ -162,4 +165,32 @@ def test_two_processes_keep_one_pace_and_lose_little_of_it(app, stripe):
         assert times[-1] - times[0] >= 29 / 12 - 0.1, (part, took)
     assert took < 30 / 12 + 4
     assert _states() == {"collected": 30}
+    check_money()
+
+
+def test_a_worker_that_was_kept_waiting_does_not_send_at_once_what_it_missed(app, stripe):
+    """S-12, also on a machine that is too busy to keep the moments of its turns."""
+    project_id, _ = _closed(stripe, 20)
+    stripe.post("rate", per_endpoint=13)
+    app.config["STRIPE_RATE"] = 12
+    pid = multiprocessing.get_context("fork").Value("i", 0)
+
+    def work(n):
+        if n == 0:
+            pid.value = os.getpid()
+            return run_collection(project_id)
+        for _ in range(3):
+            time.sleep(0.5)
+            os.kill(pid.value, signal.SIGSTOP)
+            time.sleep(0.4)
+            os.kill(pid.value, signal.SIGCONT)
+        return 0
+
+    try:
+        assert sum(forked(app, 2, work)) == 20
+    finally:
+        app.config["STRIPE_RATE"] = 0
+        stripe.post("rate", per_endpoint=0)
+    assert [e["path"] for e in stripe.get("log") if e["status"] == 429] == []
+    assert _states() == {"collected": 20}
     check_money()
