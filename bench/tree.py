@@ -226,9 +226,8 @@ def statements(ground: Ground, forest: Forest, page: str) -> Cell:
 
     def grown(m: int) -> None:
         own = tree.own_trail(forest.project, backer_id(m + 1))[-1]
-        assert own.link_id is not None and own.n is not None
+        assert own.link_id is not None
         tree.children(own.link_id, is_mine=True)
-        tree.generations(own.n)
 
     def reported() -> None:
         reports.read(forest.project)

@@ -4,6 +4,7 @@ What is shown is what the tallies counted (`tallied_*`), so that a drawing and t
 is nowhere. A name is shown only if its owner said so (`share_link.is_named`), and to whoever brought them.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,20 @@ class Sums:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """All who came in so many steps."""
+
+    number: int
+    people: int
+    pledged: int
+    collected: int
+
+    @property
+    def amount(self) -> int:
+        return self.pledged + self.collected
+
+
+@dataclass(frozen=True)
 class Node:
     """A person, or a tag of the organisers, in the tree. Minor units."""
 
@@ -62,24 +77,11 @@ class Node:
     children: list["Node"] = field(default_factory=list)
     more: int = 0  # further children, beyond those in `children`
     sums: Sums = Sums()  # the same apart; of those on the way to a link
+    generations: Sequence[Generation] = ()  # who came by steps from here; of the last one on the way
 
     @property
     def brought(self) -> int:
         return self.recruits + self.further
-
-
-@dataclass(frozen=True)
-class Generation:
-    """All who came in so many steps."""
-
-    number: int
-    people: int
-    pledged: int
-    collected: int
-
-    @property
-    def amount(self) -> int:
-        return self.pledged + self.collected
 
 
 _NAME = "CASE WHEN o.is_named THEN split_part(btrim(p.name), ' ', 1) END"
@@ -155,6 +157,12 @@ def sums(link_id: UUID) -> Sums:
     return Sums(**row._mapping) if row else Sums()
 
 
+# People and money below the link `at` by steps from it: one look into the index of paths.
+_STEPS = """
+    SELECT cardinality(path) - array_position(path, at.n) + 1 AS number, count(*) AS people,
+           coalesce(sum(tallied_amount) FILTER (WHERE tallied_state = 'pledged'), 0)::bigint AS pledged,
+           coalesce(sum(tallied_amount) FILTER (WHERE tallied_state = 'collected'), 0)::bigint AS collected
+      FROM recruit WHERE path @> ARRAY[at.n] AND tallied_state IN ('pledged', 'collected') GROUP BY 1"""
 # The path by which somebody came, each link with its owner, and the one asked for at its end.
 # Whose tree is looked at knows themselves, who sent them (the link said it) and whom they brought (the form said it).
 _IS_KNOWN = "abs(u.step - array_position(at.path, CAST(:mine AS integer))) <= 1"
@@ -165,7 +173,8 @@ _TRAIL = f"""
           FROM share_link l WHERE l.project_id = :project AND l.alias_of_id IS NULL AND %s)
     SELECT o.n, o.id AS link_id, coalesce(o.person_id, o.id) AS person_id, o.person_id IS NULL AS is_tag,
            coalesce(g.name, {_NAME.replace("o.is_named", f"(o.is_named OR {_IS_KNOWN})")}) AS name,
-           t.recruits, t.pledged, t.collected, t.further_recruits, t.further_pledged, t.further_collected, t.visits
+           t.recruits, t.pledged, t.collected, t.further_recruits, t.further_pledged, t.further_collected, t.visits,
+           CASE WHEN o.n = at.n AND :is_end THEN (SELECT json_agg(s ORDER BY number) FROM ({_STEPS}) s) END AS generations
       FROM at, unnest(at.path) WITH ORDINALITY AS u (n, step)
       JOIN share_link o ON o.n = u.n LEFT JOIN share_tag g ON g.link_id = o.id
       LEFT JOIN person p ON p.id = o.person_id LEFT JOIN link_tally t ON t.link_id = o.id
@@ -177,47 +186,40 @@ _OWN_TRAIL = sa.text((_TRAIL % "l.person_id = :person").replace("CAST(:mine AS i
 def trail(project_id: UUID, link_id: UUID, below: Node | None = None) -> list[Node]:
     """From the root to this link; empty if there is none there. With `below`, who is looking at their own tree, from
     there, and empty if it is not below them."""
-    found = [_on_trail(row) for row in fetch_all(_TRAIL_TO, project=project_id, link=link_id, mine=below and below.n)]
+    found = [_on_trail(row) for row in fetch_all(_TRAIL_TO, project=project_id, link=link_id, is_end=True,
+                                                mine=below and below.n)]
     if below is None:
         return found
     start = next((i for i, node in enumerate(found) if node.link_id == below.link_id), None)
     return [] if start is None else found[start:]
 
 
-def own_trail(project_id: UUID, person_id: UUID) -> list[Node]:
-    """From the root to this person's own link, who is looking; empty if it was not made."""
-    return [_on_trail(row) for row in fetch_all(_OWN_TRAIL, project=project_id, person=person_id)]
+def own_trail(project_id: UUID, person_id: UUID, *, is_end: bool = True) -> list[Node]:
+    """From the root to this person's own link, who is looking; empty if it was not made. Not `is_end`: somebody further
+    on is asked for, and the steps from here are not counted."""
+    return [_on_trail(row) for row in fetch_all(_OWN_TRAIL, project=project_id, person=person_id, is_end=is_end)]
 
 
 def _on_trail(row: Any) -> Node:
     own = Sums(*(getattr(row, name) or 0 for name in Sums.__dataclass_fields__))
     return Node(row.n, row.link_id, str(row.person_id), row.name or None, is_tag=row.is_tag, recruits=own.recruits,
-                further=own.further_recruits, pledged=own.all_pledged, collected=own.all_collected, sums=own)
+                further=own.further_recruits, pledged=own.all_pledged, collected=own.all_collected, sums=own,
+                generations=_folded(row.generations or ()))
 
 
-_GENERATIONS = sa.text("""
-    SELECT cardinality(path) - array_position(path, :n) + 1 AS number, count(*) AS people,
-           coalesce(sum(tallied_amount) FILTER (WHERE tallied_state = 'pledged'), 0)::bigint AS pledged,
-           coalesce(sum(tallied_amount) FILTER (WHERE tallied_state = 'collected'), 0)::bigint AS collected
-      FROM recruit WHERE path @> ARRAY[CAST(:n AS integer)] AND tallied_state IN ('pledged', 'collected')
-     GROUP BY 1 ORDER BY 1""")
 _ALL_GENERATIONS = sa.text("""
     SELECT generation AS number, sum(recruits)::bigint AS people, sum(pledged)::bigint AS pledged,
            sum(collected)::bigint AS collected
       FROM day_tally WHERE project_id = :project GROUP BY 1 HAVING sum(recruits) > 0 ORDER BY 1""")
 
 
-def generations(n: int) -> list[Generation]:
-    """People and money below a link by steps from it; one look into the index of paths."""
-    return _folded([Generation(**row._mapping) for row in fetch_all(_GENERATIONS, n=n)])
-
-
 def all_generations(project_id: UUID) -> list[Generation]:
-    """The same for a whole project, from its days: 0 came by a tag alone."""
-    return _folded([Generation(**row._mapping) for row in fetch_all(_ALL_GENERATIONS, project=project_id)])
+    """People and money of a whole project by steps, from its days: 0 came by a tag alone."""
+    return _folded(row._mapping for row in fetch_all(_ALL_GENERATIONS, project=project_id))
 
 
-def _folded(found: list[Generation]) -> list[Generation]:
+def _folded(rows: Iterable[Any]) -> list[Generation]:
+    found = [Generation(**row) for row in rows]
     rest = found[DEEPEST:]
     if len(rest) < 2:
         return found

@@ -1,6 +1,6 @@
 """What came of sharing, to be read: the organiser's report and lists, the ranking, and a backer's own tree."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -63,13 +63,13 @@ def ranked(slug: str) -> str:
 def my_tree(slug: str) -> str:
     """Whom I brought, to any depth; `?at=` opens one of them, and nobody else."""
     project: Project = g.subject
-    trail = tree.own_trail(project.id, current_user.id)
+    at = request.args.get("at", type=UUID)
+    trail = tree.own_trail(project.id, current_user.id, is_end=at is None)
     if not trail:
         return render_template("sharing/tree.html", project=project, picture=None, is_mine=True, trail=[])
     me = trail[-1]
     sender = trail[-2] if len(trail) > 1 and not trail[-2].is_tag else None  # what a tag is called is the project's own
-    at = request.args.get("at", me.link_id, type=UUID)
-    below = trail[-1:] if at is None or at == me.link_id else tree.trail(project.id, at, me)
+    below = tree.trail(project.id, at, me) if at else trail[-1:]
     if not below:
         raise NotFound(_("Nobody whom you brought is here."))
     return _show_tree(project, below, _addresses(url_for("sharing.my_tree", slug=slug), me.link_id), is_mine=True,
@@ -108,14 +108,14 @@ def _show_tree(project: Project, trail: list[Node], address: Callable[..., str],
                sender: Node | None = None, own: UUID | None = None) -> str:
     here = trail[-1]
     page = _page(tree.MOST_PAGES)
-    assert here.link_id is not None and here.n is not None
+    assert here.link_id is not None
     found, has_next = tree.children(here.link_id, page, is_mine=is_mine and here.link_id == own)
-    return _render_tree(project, here, trail, found, has_next, page, address, tree.generations(here.n),
+    return _render_tree(project, here, trail, found, has_next, page, address, here.generations,
                         is_mine=is_mine, sender=sender, own=own, sums=here.sums)
 
 
 def _render_tree(project: Project, root: Node, trail: list[Node], found: list[Node], has_next: bool, page: int,
-                 address: Callable[..., str], generations: list[tree.Generation], *, is_mine: bool,
+                 address: Callable[..., str], generations: Sequence[tree.Generation], *, is_mine: bool,
                  sender: Node | None = None, own: UUID | None = None, sums: tree.Sums | None = None) -> str:
     if sums is None:
         sums = tree.Sums(sum(g.people for g in generations), sum(g.pledged for g in generations),

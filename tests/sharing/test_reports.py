@@ -40,7 +40,9 @@ def test_the_tree_counts_direct_and_further_friends_and_money(grown):
     link = services.link_of(people["Noor"], project)
     sums = tree.sums(link.id)
     assert (sums.recruits, sums.further_recruits, sums.all_pledged, sums.all_collected) == (2, 2, 4_000, 0)
-    assert [(g.number, g.people, g.pledged) for g in tree.generations(link.n)] == [(1, 2, 2_000), (2, 1, 1_000), (3, 1, 1_000)]
+    steps = tree.trail(project.id, link.id)[-1].generations
+    assert [(g.number, g.people, g.pledged) for g in steps] == [(1, 2, 2_000), (2, 1, 1_000), (3, 1, 1_000)]
+    assert tree.own_trail(project.id, people["Noor"].id)[-1].generations == steps
     found, more = tree.children(link.id)
     assert len(found) == 2 and not more and [len(node.children) for node in found] == [1, 0]
 
