@@ -13,6 +13,7 @@ import psycopg
 import sqlalchemy as sa
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from psycopg import pq
 from sqlalchemy.dialects.postgresql import psycopg as dialect
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -81,6 +82,24 @@ def init_app(app: Flask) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = sqlalchemy_url(app.config["DATABASE_URL"])
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
+    with app.app_context():
+        sa.event.listen(db.engine, "do_connect", lambda _dialect, _record, args, named: Keeping.connect(*args, **named))
+
+
+class Keeping(psycopg.Connection[Any]):
+    """A connection that keeps its prepared statements when somebody who only looked goes away.
+
+    The driver throws all of them away at every ROLLBACK, since what was rolled back may have been a change of tables. We
+    change none here, and each page that wrote nothing ends with one: the next would have all its questions parsed and
+    planned anew. After an error the driver has its way: then the tables may have been changed by others.
+    """
+
+    def rollback(self) -> None:
+        with self.lock:
+            if (self.pgconn.transaction_status == pq.TransactionStatus.INTRANS
+                    and self.pgconn.exec_(b"ROLLBACK").status == pq.ExecStatus.COMMAND_OK):
+                return
+        super().rollback()
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -142,10 +161,13 @@ def ask(statement: sa.TextClause, /, **values: Any) -> list[Any]:
     try:
         connection.autocommit = True
         return _on_driver(engine, connection, sql, values)
+    except sa.exc.NotSupportedError:  # prepared before a migration gave it other columns, like all that lies ready
+        connection.close()
+        raise
     finally:
         if connection.closed:
             borrowed.invalidate()
-            engine.dispose()  # the server went away: the connections that wait are as dead as this one
+            engine.dispose()  # the server went away, say: the connections that wait are as dead as this one
         else:
             connection.autocommit = False
         borrowed.close()
