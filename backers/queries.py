@@ -12,6 +12,7 @@ from backing.models import STANDING, PledgeState
 from core.db import fetch_all
 from projects.models import Project
 from sharing.milestones import titles_of
+from sharing.states import back_of_all, stands
 
 PER_PAGE = 50
 S = PledgeState
@@ -22,13 +23,12 @@ SORTS = {
     "-amount": "p.amount DESC, p.number DESC", "amount": "p.amount, p.number",
     "-pledged": "p.pledged_at DESC, p.number DESC", "pledged": "p.pledged_at, p.number",
 }
-_STANDING = [str(state) for state in STANDING]
 # A recruiter who came back after cancelling shows the recruits at the latest number only.
 _LATEST = """NOT EXISTS (SELECT FROM pledge later WHERE later.project_id = :project
                            AND later.backer_id = p.backer_id AND later.number > p.number)"""
 _BROUGHT = f"""p.backer_id IN (
-        SELECT r.recruiter_id FROM recruit r JOIN pledge q ON q.id = r.pledge_id
-         WHERE r.project_id = :project AND r.struck_at IS NULL AND q.state = ANY(:standing)) AND {_LATEST}"""  # noqa: S608
+        SELECT r.recruiter_id FROM recruit r JOIN pledge q ON q.id = r.pledge_id {back_of_all(":project", "q")}
+         WHERE r.project_id = :project AND r.struck_at IS NULL AND {stands("q")}) AND {_LATEST}"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def summary(project: Project) -> Summary:
     for row in fetch_all(_DIVIDED, project=project.id):
         by_state[row.state] = by_state.get(row.state, 0) + row.n
         by_reward[row.reward_id] = by_reward.get(row.reward_id, 0) + row.n
-    rewards = fetch_all(_REWARDS, project=project.id, standing=_STANDING)
+    rewards = fetch_all(_REWARDS, project=project.id)
     return Summary(by_state, by_reward, {row.id: row.title for row in rewards if row.id},
                    {row.id for row in rewards if row.quantity}, next(row.brought for row in rewards))
 
@@ -107,15 +107,15 @@ def backers(project: Project, wanted: Wanted) -> list[Line]:
     page = sa.text(f"""
         SELECT p.id, p.backer_id, p.number, p.state, p.amount, p.currency, p.pledged_at, b.name, b.email, w.title AS reward,
                CASE WHEN {_LATEST} THEN (
-                 SELECT count(*) FROM recruit r JOIN pledge q ON q.id = r.pledge_id
+                 SELECT count(*) FROM recruit r JOIN pledge q ON q.id = r.pledge_id {back_of_all(":project", "q")}
                   WHERE r.project_id = :project AND r.recruiter_id = p.backer_id AND r.struck_at IS NULL
-                    AND q.state = ANY(:standing))
+                    AND {stands("q")})
                ELSE 0 END AS brought
           FROM (SELECT p.* FROM pledge p {_WITH_BACKER if wanted.q else ''} WHERE {where}
                  ORDER BY {SORTS[wanted.sort]} LIMIT {PER_PAGE} OFFSET :offset) p
           JOIN person b ON b.id = p.backer_id LEFT JOIN reward w ON w.id = p.reward_id
          ORDER BY {SORTS[wanted.sort]}""")  # noqa: S608 -- pieces of ours only
-    rows = fetch_all(page, **values, standing=_STANDING, offset=(wanted.page - 1) * PER_PAGE)
+    rows = fetch_all(page, **values, offset=(wanted.page - 1) * PER_PAGE)
     unlocked = titles_of(project.id, [row.backer_id for row in rows if row.state in STANDING])
     return [Line(row.number, row.state, row.amount, row.currency, row.pledged_at, row.name, row.email, row.reward,
                  row.brought, row.id, unlocked.get(row.backer_id, []) if row.state in STANDING else []) for row in rows]
@@ -131,8 +131,6 @@ def count(project: Project, wanted: Wanted, known: Summary) -> int:
     if asked == [False, False, True, False]:
         return known.by_reward.get(None if wanted.reward == "none" else UUID(wanted.reward), 0)
     where, values = _where(project, wanted)
-    if wanted.brought:
-        values["standing"] = _STANDING
     found = fetch_all(sa.text(
         f"SELECT count(*) AS n FROM pledge p {_WITH_BACKER if wanted.q else ''} WHERE {where}"), **values)  # noqa: S608
     return int(found[0].n)

@@ -5,12 +5,11 @@ import sqlalchemy as sa
 from core.db import db
 from payments.checks import Check, counted, register
 from sharing import milestones
+from sharing.states import AMOUNT, BACK, COUNTS_AS, DAY, REFUNDED
 
-_DAY = "CAST(coalesce(p.pledged_at, p.placed_at) AT TIME ZONE 'UTC' AS date)"
-_NOW = """
-    SELECT r.*, CASE WHEN r.struck_at IS NOT NULL THEN NULL WHEN p.state IN ('pledged', 'collecting', 'errored') THEN 'pledged'
-                     WHEN p.state IN ('collected', 'dropped', 'refunded') THEN p.state END AS state, p.amount
-      FROM recruit r JOIN pledge p ON p.id = r.pledge_id"""
+_NOW = f"""
+    SELECT r.*, CASE WHEN r.struck_at IS NULL THEN {COUNTS_AS} END AS state, {AMOUNT} AS amount, {REFUNDED} AS refunded
+      FROM recruit r JOIN pledge p ON p.id = r.pledge_id, {BACK}"""  # noqa: S608 -- constants of ours
 _SUMS = """
     count(*) FILTER (WHERE state IN ('pledged', 'collected')) AS recruits,
     coalesce(sum(amount) FILTER (WHERE state = 'pledged'), 0) AS pledged,
@@ -18,8 +17,10 @@ _SUMS = """
     coalesce(sum(amount) FILTER (WHERE state = 'dropped'), 0) AS dropped,
     coalesce(sum(amount) FILTER (WHERE state = 'refunded'), 0) AS refunded"""
 _TALLIED = f"""
-    tallied AS (SELECT r.project_id, r.link_id, r.tallied_path AS path, r.tallied_state AS state, r.tallied_amount AS amount,
-                       {_DAY} AS day FROM recruit r JOIN pledge p ON p.id = r.pledge_id WHERE tallied_state IS NOT NULL),
+    tallied AS (SELECT r.project_id, r.link_id, r.tallied_path AS path, x.state, x.amount, {DAY} AS day
+                  FROM recruit r JOIN pledge p ON p.id = r.pledge_id,
+                       LATERAL (VALUES (r.tallied_state, r.tallied_amount), ('refunded', r.tallied_refunded)) x (state, amount)
+                 WHERE r.tallied_state IS NOT NULL AND (x.state = r.tallied_state OR x.amount <> 0)),
     steps AS (SELECT t.*, l.id AS of_link, coalesce(l.person_id, l.alias_of_id) IS NOT NULL AS is_person, u.step, u.step = cardinality(path) AS is_direct
                 FROM tallied t, unnest(path) WITH ORDINALITY AS u (n, step) JOIN share_link l ON l.n = u.n),
     seen AS (SELECT v.project_id, coalesce(l.alias_of_id, l.id) AS link_id, CAST(v.at AT TIME ZONE 'UTC' AS date) AS day,
@@ -46,8 +47,8 @@ CHECKS = (
           counted("recruits", "recruit")),
     Check("tallies: what was added is what is true, but for what waits", f"""
         SELECT n.project_id, n.pledge_id FROM ({_NOW}) n
-         WHERE (n.tallied_state, CASE WHEN n.tallied_state IS NOT NULL THEN (n.tallied_path, n.tallied_amount) END)
-               IS DISTINCT FROM (n.state, CASE WHEN n.state IS NOT NULL THEN (n.path, n.amount) END)
+         WHERE (n.tallied_state, CASE WHEN n.tallied_state IS NOT NULL THEN (n.tallied_path, n.tallied_amount, n.tallied_refunded) END)
+               IS DISTINCT FROM (n.state, CASE WHEN n.state IS NOT NULL THEN (n.path, n.amount, n.refunded) END)
            AND NOT EXISTS (SELECT FROM share_due d WHERE d.pledge_id = n.pledge_id)""",  # noqa: S608 -- constants of ours
           counted("recruits", "recruit")),
     Check("tallies: every link's counters are the sum of what was added", f"""

@@ -22,6 +22,7 @@ from core.postgres import conninfo
 from core.sheets import RISKY
 from projects.models import Project
 from sharing.codes import make_code
+from sharing.states import back_of_all
 
 FORMATS = ("csv", "xlsx")
 PER_HOUR = 10  # by one person
@@ -77,6 +78,8 @@ PLEDGES = List("Recruited pledges", (
     Column("E-mail", "email", "p.email", "text"),
     Column("Status", "status", "q.state", "word"),
     Column("Amount", "amount", "q.amount", "amount"),
+    Column("Refunded", "refunded", "CASE q.state WHEN 'refunded' THEN q.amount WHEN 'collected' THEN coalesce(b.back, 0) "
+           "ELSE 0 END", "amount"),
     Column("Currency", "currency", "q.currency", "word"),
     Column("Pledged at (UTC)", "pledged_at", _MOMENT.format("q.pledged_at"), "word"),
     Column("Counts for", "counts_for", "coalesce(cp.name, cg.name)", "text"),
@@ -103,6 +106,7 @@ PLEDGES = List("Recruited pledges", (
            WHERE project_id = {project} AND (first_link_id IS NOT NULL OR last_link_id IS NOT NULL)
           UNION SELECT pledge_id FROM recruit WHERE project_id = {project}) x
     JOIN pledge q ON q.id = x.pledge_id
+    """ + back_of_all("{project}", "q") + """
     JOIN person p ON p.id = q.backer_id
     LEFT JOIN attribution a ON a.pledge_id = x.pledge_id
     LEFT JOIN recruit r ON r.pledge_id = x.pledge_id
@@ -116,7 +120,7 @@ PLEDGES = List("Recruited pledges", (
     LEFT JOIN share_link tl ON tl.id = a.last_link_id
     LEFT JOIN person tp ON tp.id = tl.person_id
     LEFT JOIN share_tag tg ON tg.link_id = tl.id
-    ORDER BY q.number NULLS LAST, q.id""")
+    ORDER BY q.number NULLS LAST, q.id""")  # noqa: S608 -- pieces of ours
 
 LISTS = {"recruiters": RECRUITERS, "pledges": PLEDGES}
 

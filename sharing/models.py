@@ -159,6 +159,7 @@ class Recruit(Base):
     tallied_path: Mapped[list[int]] = mapped_column(ARRAY(sa.Integer), server_default="{}")
     tallied_state: Mapped[str | None] = mapped_column(sa.String(32))
     tallied_amount: Mapped[int] = mapped_column(server_default="0")
+    tallied_refunded: Mapped[int] = mapped_column(server_default="0")  # beside it, of a collected one
 
 
 class ShareDue(Base):

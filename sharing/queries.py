@@ -14,15 +14,16 @@ from backing.models import ACTIVE, STANDING, Pledge
 from core.db import db, fetch_all, fetch_one
 from projects.models import PUBLIC
 from sharing.models import ShareLink
+from sharing.states import BACK, LEFT, STANDS, back_of_all
 
 STANDING_SQL = ", ".join(f"'{state}'" for state in STANDING)
 ACTIVE_SQL = ", ".join(f"'{state}'" for state in ACTIVE)
 _PUBLIC = ", ".join(f"'{state}'" for state in PUBLIC)
-# A pledge is "pledged" until its money is there; then, and only then, it is "collected".
+# A pledge is "pledged" until its money is there; then, and only then, it is "collected", as long as it is there.
 _SUMS = f"""
-    count(*) FILTER (WHERE p.state IN ({STANDING_SQL})) AS recruits,
+    count(*) FILTER (WHERE {STANDS}) AS recruits,
     coalesce(sum(p.amount) FILTER (WHERE p.state IN ('pledged', 'collecting', 'errored')), 0)::bigint AS pledged,
-    coalesce(sum(p.amount) FILTER (WHERE p.state = 'collected'), 0)::bigint AS collected"""
+    coalesce(sum({LEFT}) FILTER (WHERE p.state = 'collected'), 0)::bigint AS collected"""
 
 KEPT_SECONDS, KEPT_MOST = 60.0, 10_000
 
@@ -150,7 +151,7 @@ def standing_pledge(person_id: UUID, project_id: UUID) -> Pledge | None:
 _RESULTS = sa.text(f"""
     SELECT l.id, coalesce(t.visits, 0) AS visits, s.*
       FROM share_link l LEFT JOIN link_tally t ON t.link_id = l.id, LATERAL (
-           SELECT {_SUMS} FROM recruit r JOIN pledge p ON p.id = r.pledge_id
+           SELECT {_SUMS} FROM recruit r JOIN pledge p ON p.id = r.pledge_id, {BACK}
             WHERE r.link_id = l.id AND r.struck_at IS NULL) s
      WHERE l.id = ANY(:links)""")  # noqa: S608
 
@@ -180,6 +181,7 @@ def links_of(person_id: UUID, most: int = 100) -> list[sa.Row[Any]]:
 _RECRUITERS = f"""
     WITH visited AS (SELECT link_id, visits FROM link_tally WHERE project_id = :project AND visits > 0),
          brought AS (SELECT r.link_id, {_SUMS} FROM recruit r JOIN pledge p ON p.id = r.pledge_id
+                            {back_of_all(":project")}
                       WHERE r.project_id = :project AND r.struck_at IS NULL GROUP BY 1)
     SELECT l.person_id, n.name, b.number, l.code, coalesce(visits, 0) AS visits, coalesce(recruits, 0) AS recruits,
            coalesce(pledged, 0) AS pledged, coalesce(collected, 0) AS collected, count(*) OVER () AS of_all
@@ -201,21 +203,15 @@ def recruits_by_person(project_id: UUID, most: int | None = None, skip: int = 0)
     return found, rows[0].of_all if rows else 0
 
 
-def best_recruiters(project_id: UUID, limit: int = 5) -> list[Recruiter]:
-    """Who brought the most pledges that stand; nobody without one."""
-    found, _all = recruits_by_person(project_id, limit)
-    return [recruiter for recruiter in found if recruiter.recruits]
-
-
 _BROUGHT_BY = sa.text(f"""
     SELECT * FROM (
         SELECT r.backer_id AS person_id, r.recruiter_id, n.name, coalesce(o.is_named, false) AS is_named,
-               p.number, p.amount, r.at,
+               p.number, {LEFT} AS amount, r.at,
                row_number() OVER (PARTITION BY r.recruiter_id ORDER BY r.at, p.id) AS rank
-          FROM recruit r JOIN pledge p ON p.id = r.pledge_id JOIN person n ON n.id = r.backer_id
+          FROM recruit r JOIN pledge p ON p.id = r.pledge_id JOIN person n ON n.id = r.backer_id CROSS JOIN {BACK}
           LEFT JOIN share_link o ON o.project_id = r.project_id AND o.person_id = r.backer_id
          WHERE r.project_id = :project AND r.recruiter_id = ANY(:people) AND r.struck_at IS NULL
-           AND p.state IN ({STANDING_SQL})) b
+           AND {STANDS}) b
      WHERE rank <= :each ORDER BY recruiter_id, rank""")  # noqa: S608
 
 
@@ -238,32 +234,12 @@ def recruiter_of(pledge_id: UUID) -> sa.Row[Any] | None:
     return fetch_one(_SENDER, pledge=pledge_id)
 
 
-def recruit_counts_sql(project: str = ":project_id") -> str:
-    """Two CTEs for a statement over a project's pledges, so that an export counts recruits in one pass.
-
-    `brought (person_id, recruits, recruits_amount)`: join on the pledge's backer. `brought_from (pledge_id,
-    recruiter_name, recruiter_number)`: join on the pledge. Write `WITH {recruit_counts_sql()} SELECT …`; `project` is
-    how that statement names the project, `%(project_id)s` for a COPY by psycopg.
-    """
-    return f"""
-    brought AS (
-        SELECT r.recruiter_id AS person_id, count(*) AS recruits, sum(p.amount)::bigint AS recruits_amount
-          FROM recruit r JOIN pledge p ON p.id = r.pledge_id
-         WHERE r.project_id = {project} AND r.recruiter_id IS NOT NULL AND r.struck_at IS NULL
-           AND p.state IN ({STANDING_SQL}) GROUP BY 1),
-    brought_from AS (
-        SELECT r.pledge_id, n.name AS recruiter_name, b.number AS recruiter_number
-          FROM recruit r JOIN person n ON n.id = r.recruiter_id
-          LEFT JOIN pledge b ON b.project_id = r.project_id AND b.backer_id = r.recruiter_id
-                            AND b.state IN ({ACTIVE_SQL})
-         WHERE r.project_id = {project} AND r.struck_at IS NULL)"""  # noqa: S608
-
-
 _SOURCES = sa.text(f"""
     SELECT CASE WHEN r.pledge_id IS NOT NULL THEN 'share' WHEN p.source = 'share' THEN 'direct' ELSE p.source END
-               AS source, count(*) AS pledges, sum(p.amount)::bigint AS amount
+               AS source, count(*) AS pledges, sum({LEFT})::bigint AS amount
       FROM pledge p LEFT JOIN recruit r ON r.pledge_id = p.id AND r.struck_at IS NULL
-     WHERE p.project_id = :project AND p.state IN ({STANDING_SQL}) GROUP BY 1 ORDER BY amount DESC, source""")  # noqa: S608
+           {back_of_all(":project")}
+     WHERE p.project_id = :project AND {STANDS} GROUP BY 1 ORDER BY amount DESC, source""")  # noqa: S608
 
 
 def sources(project_id: UUID) -> list[Source]:

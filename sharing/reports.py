@@ -7,7 +7,8 @@ The figures and their laws:
 * K = (visits by personal links ÷ backers) × (recruits by personal links ÷ visits by personal links) = recruits by
   personal links ÷ backers: how many backers each backer brings. Both sides are those who stand now. Tags are the
   organisers' own work and are left out.
-* Share of money = (pledged + collected by recruits of any link) ÷ everything pledged and collected for the project.
+* Share of money = (pledged + collected by recruits of any link) ÷ everything pledged and collected for the project. What
+  went back, to backers or to their banks, is on neither side.
 * Onward of a generation = recruits of the next ÷ recruits of this one: how many each of them brought. A campaign grows
   by itself where it is above one.
 
@@ -114,6 +115,21 @@ _CELLS = sa.text("""
 def read(project_id: UUID) -> Report:
     """The whole report but for names, in one statement."""
     return Report({(row.day, row.generation): came(row) for row in fetch_all(_CELLS, project=project_id)})
+
+
+_STANDING = sa.text("""
+    SELECT t.backers - count(p.id) FILTER (WHERE b.back >= p.amount) AS backers,
+           t.raised - coalesce(sum(least(b.back, p.amount)) FILTER (WHERE p.id IS NOT NULL), 0)::bigint AS raised
+      FROM project_total t
+      LEFT JOIN (SELECT payment_id, sum(amount) AS back FROM money_back WHERE project_id = :project GROUP BY 1) b ON true
+      LEFT JOIN pledge p ON p.payment_id = b.payment_id AND p.state = 'collected'
+     WHERE t.project_id = :project GROUP BY t.project_id""")
+
+
+def standing(project_id: UUID) -> tuple[int, int]:
+    """Backers of the project, and what they pledged and paid, less what went back: the other side of both shares."""
+    row: Any = fetch_one(_STANDING, project=project_id)
+    return (row.backers, row.raised) if row else (0, 0)
 
 
 def k_factor(recruits: int, backers: int) -> float | None:

@@ -13,6 +13,7 @@ from core import money
 from core.db import fetch_all
 from core.sheets import defused
 from sharing.models_rounds import AmbassadorRound
+from sharing.states import BACK
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,21 @@ class Score:
 
 
 # One pass over the project's recruits in the round's days, joined to its ambassadors: never one look-up per ambassador.
-_SCORES = sa.text("""
+_SCORES = sa.text(f"""
     WITH those AS (
         SELECT a.id, a.person_id, n.name, a.is_named, a.region, a.channel, a.state, a.applied_at
           FROM application a JOIN person n ON n.id = a.person_id
          WHERE a.round_id = :round AND (a.state = 'accepted' OR a.state = 'left' AND :all)),
     brought AS (
         SELECT t.id, count(*) FILTER (WHERE p.state = 'collected' AND NOT x.is_disputed) AS recruits,
-               coalesce(sum(p.amount) FILTER (WHERE p.state = 'collected' AND NOT x.is_disputed), 0)::bigint AS amount,
+               coalesce(sum(p.amount - b.back) FILTER (WHERE p.state = 'collected' AND NOT x.is_disputed), 0)::bigint AS amount,
                count(*) FILTER (WHERE p.state IN ('pledged', 'collecting', 'errored')) AS pending
           FROM those t JOIN share_link l ON l.project_id = :project AND l.person_id = t.person_id
           JOIN recruit r ON r.link_id = l.id AND r.struck_at IS NULL
           JOIN pledge p ON p.id = r.pledge_id
          CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM dispute d WHERE d.payment_id = p.payment_id AND d.is_withdrawn)
                                     AS is_disputed) x
+         CROSS JOIN {BACK}
          WHERE p.pledged_at >= :runs_from AND p.pledged_at < :runs_until GROUP BY t.id),
     proved AS (
         SELECT application_id AS id, count(*) AS proofs, sum(points)::bigint AS points
@@ -64,7 +66,7 @@ _SCORES = sa.text("""
                coalesce(v.proofs, 0) AS proofs, coalesce(v.points, 0) AS proof_points,
                coalesce(b.recruits, 0) * :each + coalesce(v.points, 0) AS points
           FROM those t LEFT JOIN brought b ON b.id = t.id LEFT JOIN proved v ON v.id = t.id) s
-     ORDER BY s.points DESC, s.applied_at, s.application_id""")
+     ORDER BY s.points DESC, s.applied_at, s.application_id""")  # noqa: S608
 
 
 def scores(found: AmbassadorRound, *, with_left: bool = False) -> list[Score]:

@@ -17,6 +17,7 @@ import structlog
 from core.db import db, transaction
 from core.jobs import defer
 from sharing import checks, visits
+from sharing.states import AMOUNT, BACK, COUNTS_AS, DAY, REFUNDED
 
 log = structlog.get_logger()
 
@@ -34,10 +35,6 @@ _TAKE_TURNS = sa.text("""
            pg_try_advisory_xact_lock(hashtextextended(:lock, 0)) AS is_ours""")
 _WAIT_TURN = sa.text("""
     SELECT set_config('enable_seqscan', 'off', true), pg_advisory_xact_lock(hashtextextended(:lock, 0))""")
-# What a pledge counts as; nothing when it was cancelled, lapsed, expired or never stood.
-COUNTS_AS = """CASE WHEN p.state IN ('pledged', 'collecting', 'errored') THEN 'pledged'
-                     WHEN p.state IN ('collected', 'dropped', 'refunded') THEN p.state END"""
-_DAY = "CAST(coalesce(p.pledged_at, p.placed_at) AT TIME ZONE 'UTC' AS date)"
 # Of rows (sign, state, amount): the columns of a tally.
 _SUMS = """
     sum(sign) FILTER (WHERE state IN ('pledged', 'collected')) AS recruits,
@@ -58,26 +55,34 @@ _FURTHER = ("further_recruits", "further_pledged", "further_collected")
 _ROLL = sa.text(f"""
     WITH due AS MATERIALIZED (SELECT id, pledge_id FROM share_due ORDER BY id LIMIT :most),
     locked AS MATERIALIZED (
-        SELECT r.pledge_id, r.project_id, r.tallied_path, r.tallied_state, r.tallied_amount, r.path, p.amount,
-               CASE WHEN r.struck_at IS NULL THEN {COUNTS_AS} END AS state, {_DAY} AS day
-          FROM (SELECT DISTINCT pledge_id FROM due) d JOIN recruit r USING (pledge_id) JOIN pledge p ON p.id = r.pledge_id
+        SELECT r.pledge_id, r.project_id, r.tallied_path, r.tallied_state, r.tallied_amount, r.tallied_refunded, r.path,
+               {AMOUNT} AS amount, {REFUNDED} AS refunded,
+               CASE WHEN r.struck_at IS NULL THEN {COUNTS_AS} END AS state, {DAY} AS day
+          FROM (SELECT DISTINCT pledge_id FROM due) d JOIN recruit r USING (pledge_id) JOIN pledge p ON p.id = r.pledge_id,
+               {BACK}
            FOR NO KEY UPDATE OF r SKIP LOCKED),
     gone AS (DELETE FROM share_due s USING due, locked WHERE s.id = due.id AND locked.pledge_id = due.pledge_id RETURNING 1),
     truth AS MATERIALIZED (
-        SELECT pledge_id, project_id, day, tallied_path, tallied_state, tallied_amount, state,
-               CASE WHEN state IS NULL THEN '{{}}' ELSE path END AS path, CASE WHEN state IS NULL THEN 0 ELSE amount END AS amount
+        SELECT pledge_id, project_id, day, tallied_path, tallied_state, tallied_amount, tallied_refunded, state,
+               CASE WHEN state IS NULL THEN '{{}}' ELSE path END AS path, CASE WHEN state IS NULL THEN 0 ELSE amount END AS amount,
+               CASE WHEN state IS NULL THEN 0 ELSE refunded END AS refunded
           FROM locked
-         WHERE (tallied_state, CASE WHEN tallied_state IS NOT NULL THEN (tallied_path, tallied_amount) END)
-               IS DISTINCT FROM (state, CASE WHEN state IS NOT NULL THEN (path, amount) END)),
+         WHERE (tallied_state, CASE WHEN tallied_state IS NOT NULL THEN (tallied_path, tallied_amount, tallied_refunded) END)
+               IS DISTINCT FROM (state, CASE WHEN state IS NOT NULL THEN (path, amount, refunded) END)),
     written AS (
-        UPDATE recruit r SET tallied_path = t.path, tallied_state = t.state, tallied_amount = t.amount
+        UPDATE recruit r SET tallied_path = t.path, tallied_state = t.state, tallied_amount = t.amount,
+               tallied_refunded = t.refunded
           FROM truth t WHERE r.pledge_id = t.pledge_id RETURNING 1),
     moved AS MATERIALIZED (
         SELECT project_id, day, path, state, sum(sign) AS sign, sum(sign * amount) AS amount FROM (
                SELECT project_id, day, tallied_path AS path, tallied_state AS state, tallied_amount AS amount, -1 AS sign
                  FROM truth WHERE tallied_state IS NOT NULL
                 UNION ALL
-               SELECT project_id, day, path, state, amount, 1 FROM truth WHERE state IS NOT NULL) m
+               SELECT project_id, day, path, state, amount, 1 FROM truth WHERE state IS NOT NULL
+                UNION ALL
+               SELECT project_id, day, tallied_path, 'refunded', tallied_refunded, -1 FROM truth WHERE tallied_refunded > 0
+                UNION ALL
+               SELECT project_id, day, path, 'refunded', refunded, 1 FROM truth WHERE refunded > 0) m
          GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0 OR sum(sign * amount) <> 0),
     steps AS MATERIALIZED (
         SELECT m.*, l.id AS link_id, l.n, coalesce(l.person_id, l.alias_of_id) IS NOT NULL AS is_person, u.step = cardinality(m.path) AS is_direct,
@@ -220,7 +225,7 @@ _EMPTY = (
     sa.text("DELETE FROM day_tally WHERE project_id = :project"),
     sa.text("DELETE FROM link_tally WHERE project_id = :project"),
     sa.text("UPDATE share_visit SET is_tallied = false WHERE project_id = :project AND is_tallied"),
-    sa.text("""UPDATE recruit r SET path = t.path, tallied_path = '{}', tallied_state = NULL, tallied_amount = 0
+    sa.text("""UPDATE recruit r SET path = t.path, tallied_path = '{}', tallied_state = NULL, tallied_amount = 0, tallied_refunded = 0
                  FROM true_paths(:project) t WHERE r.pledge_id = t.pledge_id"""),
     sa.text("INSERT INTO share_due (pledge_id, project_id) SELECT pledge_id, project_id FROM recruit WHERE project_id = :project"),
 )
@@ -232,7 +237,7 @@ _REACHED = sa.text("""
      WHERE t.link_id = s.link_id""")
 _REACHED_IN_WEEK = sa.text(f"""
     UPDATE week_tally t SET reached_at = s.at FROM (
-           SELECT r.link_id, CAST(date_trunc('week', {_DAY}) AS date) AS week, max(r.at) AS at
+           SELECT r.link_id, CAST(date_trunc('week', {DAY}) AS date) AS week, max(r.at) AS at
              FROM recruit r JOIN pledge p ON p.id = r.pledge_id
             WHERE r.project_id = :project AND tallied_state IN ('pledged', 'collected') GROUP BY 1, 2) s
      WHERE t.project_id = :project AND t.link_id = s.link_id AND t.week = s.week""")  # noqa: S608

@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from core.db import fetch_all, fetch_one
+from sharing.states import BACK, LEFT, STANDS
 
 PER_PAGE = 20
 ON_BRANCH = 3  # of those whom one of them brought
@@ -244,9 +245,8 @@ _ROOTS = sa.text(f"""
              ORDER BY recruits DESC, pledged + collected DESC, reached_at, link_id LIMIT :most OFFSET :skip) c
       JOIN share_link o ON o.id = c.link_id LEFT JOIN share_tag g ON g.link_id = o.id
       LEFT JOIN person p ON p.id = o.person_id
-      LEFT JOIN LATERAL (SELECT amount, state FROM pledge q WHERE q.project_id = o.project_id
-                            AND q.backer_id = o.person_id AND q.state IN ('pledged', 'collecting', 'errored', 'collected')
-                          LIMIT 1) b ON true
+      LEFT JOIN LATERAL (SELECT {LEFT} AS amount, p.state FROM pledge p, {BACK}
+                          WHERE p.project_id = o.project_id AND p.backer_id = o.person_id AND {STANDS} LIMIT 1) b ON true
      ORDER BY c.recruits DESC, c.pledged + c.collected DESC, c.reached_at, c.link_id""")  # noqa: S608
 
 

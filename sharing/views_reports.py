@@ -147,8 +147,7 @@ def recruits(slug: str) -> str:
     page = _page(ranking.MOST_PAGES)
     report = reports.read(project.id)
     people, everything = report.people, report.all
-    total = project.total
-    backers, raised = (total.backers, total.raised) if total else (0, 0)
+    backers, raised = reports.standing(project.id)
     channels = reports.by_channel(project.id)
     return render_template(
         "sharing/recruits.html", project=project, report=report, all=everything, people=people, channels=channels,

@@ -9,6 +9,7 @@ from backing.hooks import pledge_confirmed
 from backing.models import Pledge, PledgeState
 from core import clock, later
 from core.db import db, transaction
+from payments.models import Dispute, DisputeStatus, Refund, RefundState
 from people.models import Person
 from projects.models import Project
 from tests.factories import make_person
@@ -42,3 +43,34 @@ def open_link(client: Any, code: str, *, agent: str = FIREFOX, **headers: str) -
 def count(table: str) -> int:
     later.flush_all()
     return db.session.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()
+
+
+def payment_of(pledge: Pledge) -> Any:
+    """The id of the payment of a pledge whose money is there."""
+    with transaction() as session:
+        session.execute(sa.text("""
+            WITH m AS (INSERT INTO payment (project_id, subject_id, person_id, amount, currency, fee_bp, state)
+                       SELECT project_id, id, backer_id, amount, currency, 500, 'succeeded' FROM pledge
+                        WHERE id = :id AND payment_id IS NULL RETURNING id)
+            UPDATE pledge SET payment_id = m.id FROM m WHERE pledge.id = :id"""), {"id": pledge.id})
+        return session.scalar(sa.text("SELECT payment_id FROM pledge WHERE id = :id"), {"id": pledge.id})
+
+
+def refund(pledge: Pledge, amount: int, state: str = "succeeded", **columns: Any) -> Refund:
+    """So much of a collected pledge went back, as payments writes it down."""
+    payment = payment_of(pledge)
+    with transaction() as session:
+        found = Refund(payment_id=payment, project_id=pledge.project_id, amount=amount, currency="EUR", reason="asked",
+                       state=RefundState(state), **columns)
+        session.add(found)
+    return found
+
+
+def dispute(pledge: Pledge, held: int, status: str = "lost") -> Dispute:
+    """A backer's bank holds so much of a collected pledge; by default it keeps it."""
+    payment = payment_of(pledge)
+    with transaction() as session:
+        found = Dispute(payment_id=payment, project_id=pledge.project_id, stripe_id=f"du_{uuid.uuid4().hex}", currency="EUR",
+                        amount=max(held, 1), held=held, is_withdrawn=held > 0, status=DisputeStatus(status))
+        session.add(found)
+    return found

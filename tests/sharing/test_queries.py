@@ -1,10 +1,10 @@
 import sqlalchemy as sa
 
-from backing.models import PledgeState
+from backing.models import Pledge, PledgeState
 from core.db import db
 from sharing import queries, services
 from tests.factories import make_person, make_project
-from tests.sharing.scenes import make_pledge
+from tests.sharing.scenes import dispute, make_pledge, refund
 
 
 def scene():
@@ -18,25 +18,29 @@ def scene():
     return project, people
 
 
+def pledge_of(person):
+    return db.session.scalars(sa.select(Pledge).filter_by(backer_id=person.id)).one()
+
+
 def test_the_best_recruiters_are_those_with_most_standing_pledges(app):
     project, people = scene()
-    best = queries.best_recruiters(project.id, 10)
-    assert [(one.name, one.number, one.recruits, one.pledged, one.collected) for one in best] == [
+    best, of_all = queries.recruits_by_person(project.id)
+    assert of_all == 2 and [(one.name, one.number, one.recruits, one.pledged, one.collected) for one in best] == [
         ("Noor", 1, 2, 2_000, 3_000), ("Mo", 2, 1, 4_000, 0)]
-    assert queries.best_recruiters(project.id, 1)[0].person_id == people["Noor"].id
+    assert queries.recruits_by_person(project.id, 1)[0][0].person_id == people["Noor"].id
 
 
-def test_the_export_counts_recruits_and_names_the_recruiter_in_one_pass(app):
-    project, _people = scene()
-    rows = db.session.execute(sa.text(f"""
-        WITH {queries.recruit_counts_sql()}
-        SELECT p.number, f.recruiter_name, f.recruiter_number, coalesce(b.recruits, 0), coalesce(b.recruits_amount, 0)
-          FROM pledge p LEFT JOIN brought b ON b.person_id = p.backer_id
-          LEFT JOIN brought_from f ON f.pledge_id = p.id
-         WHERE p.project_id = :project_id ORDER BY 1"""), {"project_id": project.id}).all()
-    assert [tuple(row) for row in rows] == [
-        (1, None, None, 2, 5_000), (2, "Noor", 1, 1, 4_000), (3, "Noor", 1, 0, 0), (4, "Mo", 2, 0, 0),
-        (5, "Ines", None, 0, 0)]
+def test_what_went_back_is_nobodys_money_and_a_pledge_of_which_nothing_is_left_is_nobodys_recruit(app):
+    project, people = scene()
+    els = pledge_of(people["Els"])
+    refund(els, 400)
+    [noor, _mo], _all = queries.recruits_by_person(project.id)
+    shared = {source.source: (source.pledges, source.amount) for source in queries.sources(project.id)}["share"]
+    assert (noor.recruits, noor.collected, shared) == (2, 2_600, (3, 8_600))
+    dispute(els, 2_600)
+    [first, second], _all = queries.recruits_by_person(project.id)
+    shared = {source.source: (source.pledges, source.amount) for source in queries.sources(project.id)}["share"]
+    assert (first.name, second.name, second.recruits, second.collected, shared) == ("Mo", "Noor", 1, 0, (2, 6_000))
 
 
 def test_sources_are_the_sum_over_pledges_and_share_is_the_sum_over_recruits(app):

@@ -6,11 +6,12 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from backing.models import Pledge, PledgeState
 from core.db import db, transaction
 from projects.models import Project, ProjectState
 from sharing import drawing, ranking, reports, services, settings, tags, tallies, tree
 from tests.factories import csrf_token, make_member, make_person, make_project, sign_in, square
-from tests.sharing.scenes import make_pledge
+from tests.sharing.scenes import dispute, make_pledge, refund
 
 
 @pytest.fixture
@@ -131,6 +132,29 @@ def test_each_breakdown_adds_up_to_the_same(grown):
     assert report.people + reports.total(line.came for line in lines) == report.all
     assert reports.total(one.came for one in reports.best(project.id)) == report.people
     assert report.onward(1) == 0.5
+
+
+def test_what_went_back_is_taken_off_both_sides_of_the_share_of_the_money(client, grown):
+    project, people = grown
+    pledges = {pledge.backer_id: pledge for pledge in db.session.scalars(sa.select(Pledge).filter_by(project_id=project.id))}
+    with transaction() as session:
+        for pledge in pledges.values():
+            pledge.state = PledgeState.COLLECTED
+        session.execute(sa.text("UPDATE project_total SET backers = 5, raised = 5000 WHERE project_id = :p"), {"p": project.id})
+    refund(pledges[people["Mo"].id], 400)
+    dispute(pledges[people["Puck"].id], 1_000)
+    dispute(pledges[people["Noor"].id], 600)
+    tallies.roll_up()
+    all_ = reports.read(project.id).all
+    assert (all_.recruits, all_.collected, all_.refunded) == (3, 2_600, 1_400)
+    assert reports.standing(project.id) == (4, 3_000)
+    sign_in(client, make_member(project))
+    page = plain(client.get(f"/projects/{project.slug}/recruits").text)
+    assert "3 of 4 backers" in page and "86.7%" in page and "€14 " in page + " "
+    token = csrf_token(client, f"/projects/{project.slug}/recruits")
+    rows = list(csv.DictReader(io.StringIO(client.post(f"/projects/{project.slug}/recruits/export", data={
+        "csrf_token": token, "what": "pledges", "format": "csv"}).text)))
+    assert sorted(row["Refunded"] for row in rows) == ["0.00", "0.00", "10.00", "4.00"]
 
 
 def test_the_organiser_sees_the_report_and_the_tree_and_takes_the_lists(client, grown):

@@ -9,6 +9,7 @@ from sharing import missions, scoring
 from sharing.models_rounds import RoundState
 from tests.factories import make_person, make_pledge, make_project
 from tests.sharing.round_scenes import make_application, make_round, until
+from tests.sharing.scenes import refund
 from tests.sharing.test_granting import dispute
 from tests.sharing.test_missions import DONE, task
 
@@ -56,6 +57,9 @@ def test_money_that_a_bank_has_taken_back_brings_no_points_until_it_returns(two)
     assert (first.points, first.recruits, first.amount, first.pending) == (0, 0, 0, 0)
     dispute(friend, is_withdrawn=False)
     assert points(found)["Noor"] == 10
+    refund(friend, 1_500)
+    [first] = [one for one in scoring.scores(found) if one.first_name == "Noor"]
+    assert (first.points, first.amount) == (10, 2_500)
 
 
 def test_visits_and_clicks_are_worth_nothing(two):

@@ -7,10 +7,11 @@ from backing.models import PledgeState
 from core import clock
 from core.db import db, transaction
 from core.jobs import drain
-from sharing import attribution, services, tallies, visits
+from payments.models import DisputeStatus, RefundState
+from sharing import attribution, queries, services, tallies, visits
 from sharing.models import DayTally, LinkTally, ShareLink, ShareTag, WeekTally
 from tests.factories import make_person, make_project, scalar
-from tests.sharing.scenes import FIREFOX, count, make_pledge, open_link
+from tests.sharing.scenes import FIREFOX, count, dispute, make_pledge, open_link, refund
 
 S = PledgeState
 
@@ -69,6 +70,52 @@ def test_what_a_pledge_counts_as_in_each_state(app, state, direct, beside):
     assert [(day.recruits, day.pledged, day.collected, day.dropped, day.refunded) for day in days] == [(*direct, *beside)]
     weeks = db.session.scalars(sa.select(WeekTally)).all()
     assert [(week.recruits, week.amount) for week in weeks] == [(direct[0], direct[1] + direct[2])]
+
+
+@pytest.mark.parametrize(("back", "direct", "refunded"), [
+    (lambda pledge: refund(pledge, 300), (1, 0, 700), 300),
+    (lambda pledge: refund(pledge, 300, "pending"), (1, 0, 1_000), 0),
+    (lambda pledge: refund(pledge, 300, duplicate_charge_id="ch_2"), (1, 0, 1_000), 0),
+    (lambda pledge: dispute(pledge, 400), (1, 0, 600), 400), (lambda pledge: dispute(pledge, 1_000), (0, 0, 0), 1_000),
+    (lambda pledge: dispute(pledge, 1_000, "prevented"), (0, 0, 0), 1_000),
+    (lambda pledge: dispute(pledge, 1_000, "needs_response"), (1, 0, 1_000), 0),
+    (lambda pledge: dispute(pledge, 0), (1, 0, 1_000), 0),
+    (lambda pledge: (refund(pledge, 300), dispute(pledge, 900)), (0, 0, 0), 1_000)],
+    ids=["refund", "pending", "second charge", "part lost", "lost", "prevented", "open", "lost and reinstated", "both"])
+def test_what_went_back_of_a_collected_pledge_is_refunded_and_no_longer_collected(app, back, direct, refunded):
+    [link, own, _last], [pledge, _further] = family(make_project(), 1_000, 50)
+    with transaction():
+        pledge.state = S.COLLECTED
+    tallies.roll_up()
+    back(pledge)
+    tallies.roll_up()
+    assert tally(link) == (direct, (1, 50, 0)) and tally(own) == ((1, 50, 0), (0, 0, 0))
+    assert db.session.get(LinkTally, link.id).refunded == refunded and tallies.check() == []
+    days = db.session.scalars(sa.select(DayTally).order_by(DayTally.generation)).all()
+    assert (days[0].recruits, days[0].collected, days[0].refunded) == (direct[0], direct[2], refunded)
+    week = db.session.scalars(sa.select(WeekTally).where(WeekTally.link_id == link.id)).one()
+    assert (week.recruits, week.amount) == (direct[0], direct[2])
+    found = queries.link_results(link.id)
+    assert (found.recruits, found.pledged, found.collected) == direct
+    tallies.rebuild(pledge.project_id)
+    assert tally(link) == (direct, (1, 50, 0)) and tallies.check() == []
+
+
+def test_money_that_comes_again_is_collected_again(app):
+    [link, _own], [pledge] = family(make_project(), 1_000)
+    with transaction():
+        pledge.state = S.COLLECTED
+    gone, taken = refund(pledge, 300), dispute(pledge, 700)
+    tallies.roll_up()
+    assert tally(link)[0] == (0, 0, 0)
+    with transaction():
+        gone.state = RefundState.FAILED
+    tallies.roll_up()
+    assert tally(link)[0] == (1, 0, 300)
+    with transaction():
+        taken.status, taken.held, taken.is_withdrawn = DisputeStatus.WON, 0, False
+    tallies.roll_up()
+    assert tally(link)[0] == (1, 0, 1_000) and tallies.check() == []
 
 
 def test_changes_that_are_undone_before_the_roll_up_change_nothing(app):
@@ -225,6 +272,7 @@ def test_a_credit_that_would_make_a_loop_by_now_stays_struck(app):
     "UPDATE week_tally SET amount = amount + 1", "UPDATE day_tally SET pledged = pledged + 1", "DELETE FROM week_tally",
     "UPDATE link_tally SET visits = visits + 1", "UPDATE recruit SET path = path || 7",
     "UPDATE day_tally SET generation = generation + 7", "UPDATE recruit SET tallied_amount = tallied_amount + 1",
+    "UPDATE recruit SET tallied_refunded = tallied_refunded + 1",
     "UPDATE recruit SET recruiter_id = backer_id"])
 def test_the_check_sees_what_is_wrong_and_a_rebuild_mends_it(app, client, sql):
     project = make_project()

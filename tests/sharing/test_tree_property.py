@@ -21,7 +21,7 @@ from people import services as people
 from sharing import attribution, services, tallies
 from sharing.models import ShareLink, ShareTag
 from tests.factories import make_person, make_project
-from tests.sharing.scenes import make_pledge
+from tests.sharing.scenes import dispute, make_pledge, refund
 
 S = PledgeState
 STANDING, MONEY = ("pledged", "collected"), ("pledged", "collected", "dropped", "refunded")
@@ -86,6 +86,34 @@ class Campaign(RuleBasedStateMachine):
             with transaction():
                 pledge.state = now
 
+    def back_of(self, pledge):
+        """What went back of it, by refunds that arrived and disputes that are lost."""
+        return db.session.scalar(sa.text("""
+            SELECT coalesce((SELECT sum(amount) FROM refund WHERE payment_id = :p AND state = 'succeeded'), 0)
+                 + coalesce((SELECT sum(held) FROM dispute WHERE payment_id = :p AND status = 'lost'), 0)"""),
+            {"p": pledge.payment_id})
+
+    @rule(pick=some, amount=st.integers(1, 3_000))
+    def refund(self, pick, amount):
+        """A part of it: when all has gone back by refunds, the pledge's own state says so."""
+        if (pledge := self.one(self.pledges(S.COLLECTED), pick)) and amount < pledge.amount - self.back_of(pledge):
+            refund(pledge, amount)
+
+    @rule(pick=some, amount=st.integers(1, 5_000))
+    def lose(self, pick, amount):
+        """A bank decides for the backer about a part or the whole."""
+        if (pledge := self.one(self.pledges(S.COLLECTED), pick)) and self.back_of(pledge) < pledge.amount:
+            dispute(pledge, min(pledge.amount - self.back_of(pledge), amount))
+
+    @rule(pick=some)
+    def come_again(self, pick):
+        """A refund that a bank sent back, a dispute that is won after all."""
+        if pledge := self.one(self.pledges(S.COLLECTED), pick):
+            with transaction() as session:
+                session.execute(sa.text("UPDATE refund SET state = 'failed' WHERE payment_id = :p"), {"p": pledge.payment_id})
+                session.execute(sa.text("UPDATE dispute SET status = 'won', held = 0, is_withdrawn = false "
+                                        "WHERE payment_id = :p"), {"p": pledge.payment_id})
+
     @rule(pick=some)
     def strike(self, pick):
         if pledge := self.one(self.pledges(), pick):
@@ -143,6 +171,9 @@ class Campaign(RuleBasedStateMachine):
         """From who brought whom and the pledges alone; no path and no tally is read."""
         rows = db.session.execute(sa.text("""
             SELECT r.pledge_id, r.link_id, r.recruiter_id, r.backer_id, r.struck_at IS NULL AS stands, r.at, p.state, p.amount,
+                   CASE WHEN p.state = 'collected' THEN coalesce((SELECT sum(amount) FROM refund
+                             WHERE payment_id = p.payment_id AND state = 'succeeded'), 0) + coalesce((SELECT sum(held)
+                              FROM dispute WHERE payment_id = p.payment_id AND status = 'lost'), 0) ELSE 0 END::bigint AS back,
                    CAST(p.pledged_at AT TIME ZONE 'UTC' AS date) AS day
               FROM recruit r JOIN pledge p ON p.id = r.pledge_id WHERE r.project_id = :p ORDER BY r.at, r.pledge_id"""),
             {"p": self.project.id}).all()
@@ -165,14 +196,16 @@ class Campaign(RuleBasedStateMachine):
             if not row.stands or kind is None:
                 continue
             path = above(row)
-            one = Counter({kind: row.amount, "recruits": int(kind in STANDING)})
+            stands = kind in STANDING and row.back < row.amount
+            one = Counter({kind: row.amount - row.back, "recruits": int(stands)})
+            one["refunded"] += row.back
             total.update(one)
             links[path[-1][0]].update(one)
             for link, _is_person in path[:-1]:
                 links[link].update({f"further_{name}": value for name, value in one.items()})
             days[row.day, sum(is_person for _link, is_person in path)].update(one)
-            if kind in STANDING:
-                weeks[path[-1][0], row.day - timedelta(days=row.day.weekday())].update(recruits=1, amount=row.amount)
+            if stands:
+                weeks[path[-1][0], row.day - timedelta(days=row.day.weekday())].update(recruits=1, amount=row.amount - row.back)
         # The sum over the tree is the sum over the credited pledges.
         for name in ("recruits", *MONEY):
             assert sum(found[name] for found in links.values()) == total[name] == sum(found[name] for found in days.values())
@@ -204,7 +237,8 @@ def short_story():
         campaign.pledge(who, by, 1_000 + who, 0)
         check()
     for step in (lambda: campaign.change(1, 777), lambda: campaign.move(2, "charge"), lambda: campaign.strike(1),
-                 lambda: campaign.unstrike(0), lambda: campaign.move(0, "cancel")):
+                 lambda: campaign.unstrike(0), lambda: campaign.move(0, "cancel"), lambda: campaign.move(0, "collect"),
+                 lambda: campaign.refund(0, 300), lambda: campaign.lose(0, 5_000), lambda: campaign.come_again(0)):
         step()
         check()
 
@@ -217,7 +251,8 @@ def test_one_of_each_is_counted(app):
     ("u.step = cardinality(m.path) AS is_direct", "u.step = 1 AS is_direct"),
     ("CASE WHEN r.struck_at IS NULL THEN", "CASE WHEN true THEN"),
     ("IN ('pledged', 'collecting', ", "IN ('pledged', "),
-    ("-1 AS sign", "0 AS sign")], ids=["direct", "struck", "collecting", "subtracted"])
+    ("tallied_amount AS amount, -1 AS sign", "tallied_amount AS amount, 0 AS sign"),
+    ("WHERE refunded > 0", "WHERE false")], ids=["direct", "struck", "collecting", "subtracted", "refunded"])
 def test_it_can_fail(app, monkeypatch, was, now):
     """Broken on purpose, one guard after the other, the sums part."""
     assert was in tallies._ROLL.text
