@@ -37,7 +37,9 @@ def make_pledge(project: Project, backer: Person | None = None, amount: int = 2_
 
 
 def open_link(client: Any, code: str, *, agent: str = FIREFOX, **headers: str) -> Any:
-    return client.get(f"/s/{code}", headers={"User-Agent": agent, **headers})
+    answer = client.get(f"/s/{code}", headers={"User-Agent": agent, **headers})
+    assert answer.status_code < 500
+    return answer
 
 
 def count(table: str) -> int:
