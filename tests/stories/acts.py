@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from tests.stories.conftest import PASSWORD, World, eventually, link_in
 
 GOOD, FAILS_LATER, ASKS_BANK = "4242424242424242", "4000000000000341", "4000002760003184"
+MASTERCARD, AMEX = "5555555555554444", "378282246310005"
 
 
 def fill(page: Any, **fields: Any) -> None:
@@ -46,7 +47,7 @@ def soon_says(page: Any, *words: str, within: float = 60) -> None:
         says(page, *words)
         return True
 
-    eventually(look, within)
+    eventually(look, within, is_dear=True)
 
 
 def register(page: Any, world: World, name: str, address: str) -> None:
@@ -67,6 +68,25 @@ def sign_in(page: Any, address: str) -> None:
     fill(page, email=address, password=PASSWORD)
     press(page, "Log in")
     page.wait_for_url("**/me")
+
+
+def log_out(page: Any) -> None:
+    page.goto("/me")
+    page.locator("summary", has_text="Your account").click()
+    press(page, "Log out")
+    page.wait_for_load_state()
+
+
+def live_project(world: World, title: str, *, days: float = 20.0, goal: int = 90_000_00, **more: Any) -> tuple[str, str]:
+    """A live project with a creator of its own: its slug and the creator's address."""
+    from people.queries import person_by_email
+    from tests.factories import make_project
+
+    slug = title.lower().replace(" ", "-")
+    creator = world.account("Noor Bakker", f"noor.{slug}@example.org")
+    with world.app.app_context():
+        make_project(person_by_email(creator), title=title, slug=slug, days=days, goal=goal, **more)
+    return slug, creator
 
 
 def picture() -> dict[str, Any]:
@@ -97,13 +117,16 @@ def choose(page: Any, reward: str = "", bonus: str = "") -> None:
         fill(page, other=bonus)
 
 
-def save_card(page: Any, number: str = GOOD) -> None:
-    """On Stripe's page: type the card, save it; with a bank that asks, say yes."""
+def save_card(page: Any, number: str = GOOD, **home: str) -> None:
+    """On Stripe's page: type the card, and where it is billed if told; save it; with a bank that asks, say yes."""
     page.wait_for_url("**/c/pay/**")
     page.locator("#number").fill(number)
     page.locator("#expiry").fill("12 / 34")
     page.locator("#cvc").fill("123")
     page.locator("#name").fill("Test Backer")
+    if home:
+        page.locator("summary", has_text="Billing address").click()
+        fill(page, **home)
     page.get_by_role("button", name="Save card").click()
     answer_bank(page)
 
@@ -132,6 +155,24 @@ def is_backer(page: Any, number: str = "") -> None:
         return True
 
     eventually(look, 30)
+
+
+def own_link(page: Any, slug: str) -> str:
+    """Go to the page of one's own link, make one if there is none, and read it."""
+    page.goto(f"/projects/{slug}/share")
+    if not page.locator("#share-url").count():
+        press(page, "Make my link")
+    return f"http://{page.locator('#share-url').inner_text()}"
+
+
+def credits(world: World, slug: str) -> list[str]:
+    """Whose pledge counts for whom, in the order of the pledges."""
+    said = world.one("""
+        SELECT array_agg(b.name || ' by ' || coalesce(r.name, 'a tag') ORDER BY q.number)
+          FROM recruit c JOIN pledge q ON q.id = c.pledge_id JOIN project p ON p.id = c.project_id
+          JOIN person b ON b.id = c.backer_id LEFT JOIN person r ON r.id = c.recruiter_id
+         WHERE p.slug = %s AND c.struck_at IS NULL""", slug)
+    return said or []
 
 
 def scrolls_sideways(page: Any) -> bool:

@@ -42,12 +42,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     stories = [item for item in items if Path(__file__).parent in item.path.parents]
     items.sort(key=lambda item: (Path(__file__).parent not in item.path.parents, "faults" not in item.path.parts))
     for item in stories:
-        group = {"test_whole_life.py": "life", "test_sharing.py": "sharing"}.get(item.path.name, "pages")
+        group = {"test_whole_life.py": "life", "test_sharing.py": "sharing",
+                 "test_self_referral.py": "sharing"}.get(item.path.name, "pages")
         item.add_marker(pytest.mark.xdist_group(f"stories-{group}"))
 
 
-def eventually(look: Callable[[], Any], within: float = 60, why: str = "") -> Any:
-    """What `look` sees as soon as it sees something; the last error, or `why`, when it never does."""
+def eventually(look: Callable[[], Any], within: float = 60, why: str = "", is_dear: bool = False) -> Any:
+    """What `look` sees as soon as it sees something; the last error, or `why`, when it never does.
+
+    A look that is dear, since it loads a page, takes the processor from what it waits for: the pauses grow."""
+    pause = 0.2
     end, error = time.monotonic() + within, None
     while time.monotonic() < end:
         try:
@@ -56,7 +60,8 @@ def eventually(look: Callable[[], Any], within: float = 60, why: str = "") -> An
             error = None
         except AssertionError as wrong:
             error = wrong
-        time.sleep(0.2)
+        time.sleep(pause)
+        pause = min(pause * 2, 1.6) if is_dear else pause
     raise error or AssertionError(f"not within {within} s: {why or look}")
 
 
@@ -217,6 +222,8 @@ class Visitors:
         """Where everybody stood when the story broke."""
         for context in self.contexts:
             for page in context.pages:
+                if not page.locator("main").count():
+                    continue
                 text = " ".join(page.locator("main").first.inner_text(timeout=2_000).split())
                 sys.stderr.write(f"\n{page.url}\n  {text[:600]}\n")
 

@@ -218,4 +218,4 @@ def test_the_totals_on_a_project_follow_within_seconds(world, visitor, stage):
         reader.reload()
         return "€12" in reader.locator(".figure-1").first.inner_text()
 
-    eventually(risen, 20)
+    eventually(risen, 20, is_dear=True)

@@ -5,15 +5,22 @@ import io
 import re
 import threading
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
+from sharing.services import link_of
 from tests.stories.acts import (
     checks,
     choose,
+    credits,
     download,
     fill,
     follow,
     is_backer,
+    live_project,
+    log_out,
+    own_link,
     pledge,
     press,
     register,
@@ -195,6 +202,57 @@ def test_who_asks_not_to_be_followed_is_credited_by_the_address_alone(world, vis
     ada.goto(f"/projects/{slug}/share")
     soon_says(ada, "0 visits, 1 pledge, €20 pledged")  # nor was his visit counted
 
+    # Another says so by himself, on the form: whoever sent him is forgotten, by his account and his browser. ----------
+    world.account("Cato Jansen", "cato.gpc@example.org")
+    cato = visitor()
+    cato.goto(link)
+    sign_in(cato, "cato.gpc@example.org")
+    cato.goto(f"/projects/{slug}/pledge")
+    says(cato, "Ada brought you here and will see your first name and the amount.")
+    follow(cato, "^I came by myself$")
+    cato.wait_for_url(f"**/projects/{slug}")
+    assert "sent you" not in cato.locator("body").inner_text()
+    pledge(cato, slug, bonus="30")
+    assert credits(world, slug) == ["Bram Smit by Ada Vermeer"]
+    soon_says(ada, "1 visit, 1 pledge, €20 pledged")
+
+
+def test_a_link_that_leads_nowhere_says_so_and_a_replayed_one_is_one_visit(world, visitor):
+    slug, _noor = live_project(world, "Clear pages")
+    held, _noor = live_project(world, "Looked into", state="suspended")
+    ada_mail = world.account("Ada Vermeer", "ada.clear@example.org")
+    with world.app.app_context():
+        code_of_held = link_of(world.one("SELECT id FROM person WHERE email = %s", ada_mail),
+                               world.one("SELECT id FROM project WHERE slug = %s", held)).code
+    ada, bram = visitor(), visitor(width=360)
+    sign_in(ada, ada_mail)
+    link = own_link(ada, slug)
+    for word, why in (("login", "would speak for the site"), ("nachttréin", "a to z"), (code_of_held, "like one of our codes")):
+        fill(ada, word=word)
+        press(ada, "Take this word")
+        says(ada, why)
+        assert ada.locator("[name=word]").input_value() == word  # still there to be mended
+    fill(ada, word="clear-pages")
+    press(ada, "Take this word")
+    says(ada, "/s/clear-pages")
+
+    for path in ("AAAAAAAAAAAAA", "login", "nachttréin", "🚂" * 13, "' OR 1=1--", "K" * 2_000, f"{link[-13:]}x"):
+        answer = bram.goto(f"/s/{path}")
+        assert answer.status == 404, path
+        says(bram, "This sharing link leads nowhere.", "Discover projects")
+        assert not scrolls_sideways(bram)
+    assert cookies(bram) == set()
+    bram.goto(f"/s/{code_of_held}")
+    says(bram, "On hold.", "No pledges are taken meanwhile, and nobody is charged.")
+    assert not bram.get_by_role("link", name="Stand behind this").count()
+
+    bram.goto(f"{world.url}/s/Clear-Pages")
+    says(bram, "Ada sent you.")
+    replay(link, bram.evaluate("() => navigator.userAgent"), 500)
+    soon_says_at(ada, f"/projects/{slug}/share", "1 visit, 0 pledges")
+    assert world.one("SELECT count(*) FROM share_visit v JOIN share_link l ON l.id = v.link_id WHERE l.code = %s",
+                     link[-13:]) == 1
+
 
 def test_people_who_share_a_laptop(world, visitor):
     slug, noor_mail = live_project(world, "One laptop")
@@ -324,39 +382,12 @@ def test_one_friend_unlocks_a_signed_photo(world, visitor):
 
 # What people do here ---------------------------------------------------------------------------------------------------
 
-def live_project(world, title, *, days=20.0, goal=90_000_00):
-    """A live project with a creator of its own: its slug and the creator's address."""
-    from people.queries import person_by_email
-    from tests.factories import make_project
-
-    slug = title.lower().replace(" ", "-")
-    creator = world.account("Noor Bakker", f"noor.{slug}@example.org")
-    with world.app.app_context():
-        make_project(person_by_email(creator), title=title, slug=slug, days=days, goal=goal)
-    return slug, creator
-
-
-def own_link(page, slug):
-    """Go to the page of one's own link, make one if there is none, and read it."""
-    page.goto(f"/projects/{slug}/share")
-    if not page.locator("#share-url").count():
-        press(page, "Make my link")
-    return f"http://{page.locator('#share-url').inner_text()}"
-
-
 def pledge_here(page, amount):
     """From the pledge form that is open, so that what its address carries goes along."""
     choose(page, bonus=amount)
     press(page, "Continue to card details")
     save_card(page)
     is_backer(page)
-
-
-def log_out(page):
-    page.goto("/me")
-    page.locator("summary", has_text="Your account").click()
-    press(page, "Log out")
-    page.wait_for_load_state()
 
 
 def decide(page, backer, button, why=""):
@@ -370,14 +401,16 @@ def cookies(page):
     return {one["name"] for one in page.context.cookies() if one["domain"] == "localhost"}
 
 
-def credits(world, slug):
-    """Whose pledge counts for whom, in the order of the pledges."""
-    said = world.one("""
-        SELECT array_agg(b.name || ' by ' || coalesce(r.name, 'a tag') ORDER BY q.number)
-          FROM recruit c JOIN pledge q ON q.id = c.pledge_id JOIN project p ON p.id = c.project_id
-          JOIN person b ON b.id = c.backer_id LEFT JOIN person r ON r.id = c.recruiter_id
-         WHERE p.slug = %s AND c.struck_at IS NULL""", slug)
-    return said or []
+def replay(link, agent, times):
+    """Ask for a link again and again, as the browser of this name does, on one connection."""
+    address = urlsplit(link)
+    connection = HTTPConnection("127.0.0.1", address.port)
+    for _ in range(times):
+        connection.request("GET", address.path, headers={"Host": address.netloc, "User-Agent": agent})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 303
+    connection.close()
 
 
 def sums(page, head):
