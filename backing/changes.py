@@ -11,7 +11,7 @@ from backing.hooks import pledge_changed
 from backing.models import Pledge, PledgeState
 from backing.placing import OWN_PROJECT, SHARE_PROJECT, SoldOut, check_amount, release
 from backing.totals import SUMS, add_delta
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.errors import BadInput, Refusal
 from core.i18n import show_money
 from core.jobs import every
@@ -165,7 +165,7 @@ _LEFT_OPEN = sa.text("""
 def close_forms() -> int:
     """Close Stripe's forms that nobody should fill in any more; after the commit that made them so, by a scan, so that a
     crash only delays it (S-24)."""
-    ids = db.session.scalars(_LEFT_OPEN).all()
+    ids = [row.subject_id for row in ask(_LEFT_OPEN)]
     db.session.rollback()
     for pledge_id in ids:
         try:
@@ -178,6 +178,10 @@ def close_forms() -> int:
     return len(ids)
 
 
+_OVER = sa.text(
+    "SELECT id FROM pledge WHERE state = 'held' AND held_until <= clock_now() ORDER BY held_until LIMIT 100")
+
+
 @every(5, "backing:end_holds", lane="holds")
 def end_holds() -> int:
     """Free the stock of holds that are over: Stripe's form is closed first, so nobody types a card for nothing (S-24).
@@ -185,8 +189,7 @@ def end_holds() -> int:
     If the card came in at the last moment, the pledge counts. If Stripe does not answer, the next round tries again
     (the other rhythms wait behind this one), and whoever wants the stock meanwhile takes it (C-08).
     """
-    ids = db.session.scalars(sa.text("""
-        SELECT id FROM pledge WHERE state = 'held' AND held_until <= clock_now() ORDER BY held_until LIMIT 100""")).all()
+    ids = [row.id for row in ask(_OVER)]
     db.session.rollback()
     ended = 0
     for pledge_id in ids:

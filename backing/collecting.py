@@ -16,7 +16,7 @@ from backing.following import WAIT_AGAIN
 from backing.placing import add_move
 from backing.running import REQUESTS, is_running, pull_brake, watch_declines
 from core.crash import crashpoint
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.jobs import defer, every, stopping, task
 from core.mail import post
 from payments import caps, charging
@@ -184,24 +184,27 @@ def run_collection_job(project_id: str) -> None:
     run_collection(UUID(project_id), stopping)
 
 
+_WITHOUT_JOB = sa.text("""
+    SELECT r.project_id FROM collection_run r
+     WHERE r.state = 'running' AND NOT EXISTS (
+           SELECT 1 FROM procrastinate_jobs j
+            WHERE j.task_name = 'backing:run_collection' AND j.status IN ('todo', 'doing')
+              AND j.args->>'project_id' = r.project_id::text)""")
+_LEFT_LYING = sa.text("""
+    SELECT p.id FROM pledge p JOIN collection_run r ON r.project_id = p.project_id AND r.state = 'done'
+     WHERE p.state = 'collecting' AND coalesce(p.leased_until, '-infinity') < clock_timestamp()
+     LIMIT 100""")
+
+
 @every(15, "backing:watch_runs")
 def watch_runs() -> int:
     """See that every running collection, and every retry that its worker left lying, has a job. Doubles do no harm."""
-    with transaction() as session:
-        waiting = session.scalars(sa.text("""
-            SELECT r.project_id FROM collection_run r
-             WHERE r.state = 'running' AND NOT EXISTS (
-                   SELECT 1 FROM procrastinate_jobs j
-                    WHERE j.task_name = 'backing:run_collection' AND j.status IN ('todo', 'doing')
-                      AND j.args->>'project_id' = r.project_id::text)""")).all()
-        for project_id in waiting:
-            defer("backing:run_collection", project_id=str(project_id))
-        left = session.scalars(sa.text("""
-            SELECT p.id FROM pledge p JOIN collection_run r ON r.project_id = p.project_id AND r.state = 'done'
-             WHERE p.state = 'collecting' AND coalesce(p.leased_until, '-infinity') < clock_timestamp()
-             LIMIT 100""")).all()
-        for pledge_id in left:
-            defer("backing:collect_pledge", pledge_id=str(pledge_id))
+    waiting, left = ask(_WITHOUT_JOB), ask(_LEFT_LYING)
+    with transaction():
+        for row in waiting:
+            defer("backing:run_collection", project_id=str(row.project_id))
+        for row in left:
+            defer("backing:collect_pledge", pledge_id=str(row.id))
     return len(waiting) + len(left)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from backing.models import Pledge, PledgeState
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.jobs import every
 from core.mail import post
 
@@ -48,8 +48,8 @@ _WARN = sa.text("""
 @every(300, "backing:warn_of_expiring_cards")
 def warn_of_expiring_cards() -> int:
     """Mail those whose card will not last; each of the two mails leaves once."""
-    with transaction() as session:
-        rows = session.execute(_WARN).all()
+    rows = ask(_WARN)
+    with transaction():
         for row in rows:
             post("backing/card_expires", dedupe=row.days, pledge_id=row.id)
     db.session.rollback()

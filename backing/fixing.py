@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from backing.collecting import collect_one
 from backing.dropping import drop
 from backing.models import Pledge, PledgeState
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.errors import Refusal, Unavailable
 from core.jobs import every
 from core.mail import post
@@ -75,7 +75,7 @@ def tend_errored() -> int:
         safety.require_open()
     except safety.MoneySafe:
         return 0
-    rows = db.session.execute(_DUE, {"days": current_app.config["FIX_DAYS"]}).all()
+    rows = ask(_DUE, days=current_app.config["FIX_DAYS"])
     db.session.rollback()
     for row in rows:
         if row.is_last and _mark_try(row.id, _LAST_TRY):

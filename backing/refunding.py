@@ -19,7 +19,7 @@ from backing.models import ACTIVE, Pledge, PledgeState
 from backing.refund_queries import refundable
 from backing.totals import add_delta
 from core.audit import note as write_down
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.errors import BadInput, Refusal
 from core.jobs import defer, every, task
 from core.mail import post
@@ -210,14 +210,17 @@ def refund_everyone_job(run_id: str) -> None:
     run_refunds(UUID(run_id))
 
 
+_WITHOUT_JOB = sa.text("""
+    SELECT r.id FROM refund_run r WHERE r.finished_at IS NULL AND NOT EXISTS (
+           SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'backing:refund_everyone'
+              AND j.status IN ('todo', 'doing') AND j.args->>'run_id' = r.id::text)""")
+
+
 @every(15, "backing:watch_refund_runs")
 def watch_refund_runs() -> int:
     """See that every run that has not come to its end has a job."""
-    with transaction() as session:
-        waiting = session.scalars(sa.text("""
-            SELECT r.id FROM refund_run r WHERE r.finished_at IS NULL AND NOT EXISTS (
-                   SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'backing:refund_everyone'
-                      AND j.status IN ('todo', 'doing') AND j.args->>'run_id' = r.id::text)""")).all()
-        for run_id in waiting:
-            defer("backing:refund_everyone", run_id=str(run_id))
+    waiting = ask(_WITHOUT_JOB)
+    with transaction():
+        for row in waiting:
+            defer("backing:refund_everyone", run_id=str(row.id))
     return len(waiting)

@@ -21,7 +21,7 @@ from flask import Flask
 
 from core.commands import Commands
 from core.crash import crashpoint
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.hooks import Hook
 
 log = structlog.get_logger()
@@ -133,7 +133,15 @@ def drain(app: Flask, ticking: bool = True) -> None:
     """Run every job that is due and each tick once, then return: for tests and `flask jobs work --once`."""
     if ticking:
         run_due_ticks(app, {}, 0.0)
-    asyncio.run(_work(app, wait=False))
+    with app.app_context():
+        is_due = ask(_IS_DUE, queues=list(QUEUES))
+    if is_due:  # a worker costs a connection of its own and a dozen statements, with nothing to do as well
+        asyncio.run(_work(app, wait=False))
+
+
+_IS_DUE = sa.text("""
+    SELECT 1 FROM procrastinate_jobs
+     WHERE status = 'todo' AND queue_name = ANY(:queues) AND (scheduled_at IS NULL OR scheduled_at <= now()) LIMIT 1""")
 
 
 def _in_context(app: Flask) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from flask import current_app
 from flask_babel import gettext as _
 
 from core import clock
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.errors import BadInput, Unavailable
 from core.jobs import defer, every, task
 from core.mail import post
@@ -174,21 +174,24 @@ def _note(person_id: UUID, news: gateway.AccountNews) -> None:
                  WHERE p.id = r.project_id AND p.creator_id = :person AND r.why = 'account'"""), {"person": person_id})
 
 
+_UNFINISHED = sa.text("""
+    SELECT a.person_id FROM payout_account a WHERE a.stripe_id IS NOT NULL AND (
+           (NOT a.is_active AND a.created_at > clock_now() - interval '1 day'
+            AND (a.checked_at IS NULL OR a.checked_at < clock_now() - interval '30 seconds'))
+        OR (coalesce(a.checked_at, a.created_at) < clock_now() - interval '1 day' AND EXISTS (
+            SELECT 1 FROM project p WHERE p.creator_id = a.person_id AND p.state IN ('live', 'successful')
+               AND p.deadline > clock_now() - interval '120 days')))
+     ORDER BY a.checked_at NULLS FIRST LIMIT 20""")
+
+
 @every(30, "payments:refresh_accounts", lane="stripe")
 def refresh_unfinished() -> None:
     """Look again at accounts that are being opened, and daily at those that a project counts on, in case the news did
     not reach us."""
-    people = db.session.scalars(sa.text("""
-        SELECT a.person_id FROM payout_account a WHERE a.stripe_id IS NOT NULL AND (
-               (NOT a.is_active AND a.created_at > clock_now() - interval '1 day'
-                AND (a.checked_at IS NULL OR a.checked_at < clock_now() - interval '30 seconds'))
-            OR (coalesce(a.checked_at, a.created_at) < clock_now() - interval '1 day' AND EXISTS (
-                SELECT 1 FROM project p WHERE p.creator_id = a.person_id AND p.state IN ('live', 'successful')
-                   AND p.deadline > clock_now() - interval '120 days')))
-         ORDER BY a.checked_at NULLS FIRST LIMIT 20""")).all()
+    people = ask(_UNFINISHED)
     db.session.rollback()
-    for person_id in people:
+    for row in people:
         try:
-            refresh_account(person_id)
+            refresh_account(row.person_id)
         except gateway.GatewayError:
             return

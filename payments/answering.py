@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 
 from core.audit import note
 from core.crash import crashpoint
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.errors import BadInput, Refusal
 from core.jobs import defer, every, task
 from payments.alerts import alert
@@ -151,22 +151,25 @@ def _settle(answer_id: UUID, news: DisputeNews, by_id: UUID | None, failure: str
         record_dispute(news, by_id=by_id, sure=True)
 
 
+_DUE_SOON = sa.text("""
+    SELECT d.id, d.amount, d.currency, d.evidence_due_at FROM dispute d
+     WHERE d.status IN ('warning_needs_response', 'needs_response', 'appeal_needs_response')
+       AND d.evidence_due_at BETWEEN clock_now() AND clock_now() + CAST(:soon AS interval)
+     LIMIT 200""")
+_NOT_SENT = sa.text("""
+    SELECT a.id FROM dispute_answer a WHERE a.sent_at IS NULL AND a.refused_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'payments:send_answer'
+                          AND j.status IN ('todo', 'doing') AND j.args->>'answer_id' = a.id::text)""")
+
+
 @every(60, "payments:watch_disputes")
 def watch_disputes() -> int:
     """Tell staff of answers that are due soon, and see that every answer that was asked for is sent."""
-    with transaction() as session:
-        due = session.execute(sa.text("""
-            SELECT d.id, d.amount, d.currency, d.evidence_due_at FROM dispute d
-             WHERE d.status IN ('warning_needs_response', 'needs_response', 'appeal_needs_response')
-               AND d.evidence_due_at BETWEEN clock_now() AND clock_now() + :soon
-             LIMIT 200"""), {"soon": SOON}).all()
+    due, left = ask(_DUE_SOON, soon=SOON), ask(_NOT_SENT)
+    with transaction():
         for row in due:
             alert("evidence_due", dedupe=f"{row.id}:{row.evidence_due_at:%Y-%m-%d}", dispute_id=row.id,
                   amount=row.amount, currency=row.currency)
-        left = session.scalars(sa.text("""
-            SELECT a.id FROM dispute_answer a WHERE a.sent_at IS NULL AND a.refused_at IS NULL
-               AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'payments:send_answer'
-                                  AND j.status IN ('todo', 'doing') AND j.args->>'answer_id' = a.id::text)""")).all()
-        for answer_id in left:
-            defer("payments:send_answer", answer_id=str(answer_id))
+        for row in left:
+            defer("payments:send_answer", answer_id=str(row.id))
     return len(due) + len(left)

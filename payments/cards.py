@@ -125,17 +125,20 @@ def close_card_form(subject_id: UUID) -> bool:
     return setup is not None and setup.state is CardSetupState.COMPLETE
 
 
+_OPEN = sa.text("""
+    SELECT session_id FROM card_setup
+     WHERE state = 'open' AND session_id IS NOT NULL AND created_at < clock_now() - interval '5 seconds'
+       AND (created_at > clock_now() - interval '15 minutes' OR extract(minute FROM clock_timestamp())::int % 5 = 0)
+     ORDER BY created_at DESC LIMIT 25""")
+
+
 @every(5, "payments:settle_open_cards", lane="stripe")
 def settle_open_cards() -> int:
     """Ask Stripe about forms that are open for a while, so that a lost webhook costs seconds, not the pledge (S-22).
 
     Young ones are asked often and old ones seldom; after an hour they are over.
     """
-    rows = db.session.execute(sa.text("""
-        SELECT session_id FROM card_setup
-         WHERE state = 'open' AND session_id IS NOT NULL AND created_at < clock_now() - interval '5 seconds'
-           AND (created_at > clock_now() - interval '15 minutes' OR extract(minute FROM clock_timestamp())::int % 5 = 0)
-         ORDER BY created_at DESC LIMIT 25""")).all()
+    rows = ask(_OPEN)
     db.session.rollback()
     settled = 0
     for row in rows:

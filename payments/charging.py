@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 
 from core.crash import crashpoint
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from payments import gateway, gateway_lists, safety
 from payments.caps import ALLOWED
 from payments.models import Payment, PaymentState
@@ -258,14 +258,16 @@ _NOBODY = UUID(int=0)
 _asked_to = _NOBODY  # the next round goes on behind this one: who stays without news keeps no other waiting
 
 
+_UNKNOWN = sa.text("""
+    SELECT p.id, p.stripe_id, p.attempts FROM payment p
+     WHERE p.state IN ('confirming', 'unknown', 'processing') AND p.stripe_id IS NOT NULL AND p.id > :after
+       AND p.changed_at < clock_now() - CAST(:age AS interval) ORDER BY p.id LIMIT :n""")
+
+
 def resolve_unknown(older_than: timedelta = timedelta(seconds=45)) -> int:
     """Ask Stripe about payments without an answer that nobody works on; returns how many are known now."""
     global _asked_to
-    rows = db.session.execute(sa.text("""
-        SELECT p.id, p.stripe_id, p.attempts FROM payment p
-         WHERE p.state IN ('confirming', 'unknown', 'processing') AND p.stripe_id IS NOT NULL AND p.id > :after
-           AND p.changed_at < clock_now() - :age ORDER BY p.id LIMIT :n"""),
-        {"age": older_than, "after": _asked_to, "n": AT_ONCE}).all()
+    rows = ask(_UNKNOWN, age=older_than, after=_asked_to, n=AT_ONCE)
     db.session.rollback()
     _asked_to = rows[-1].id if len(rows) == AT_ONCE else _NOBODY
     known = 0

@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from flask_babel import gettext as _
 
 from core.crash import crashpoint
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.jobs import defer, every, task
 from payments import accounts, owing, safety
 from payments.alerts import alert, alert_kind
@@ -151,17 +151,20 @@ def send_transfers(project_id: str) -> None:
     pay_out(UUID(project_id))
 
 
+_WAITING = sa.text("""
+    SELECT p.id FROM project p LEFT JOIN payout_run r ON r.project_id = p.id
+     WHERE p.state = 'successful' AND p.deadline + make_interval(days => :days) <= clock_now()
+       AND (r.next_at IS NULL OR r.next_at <= clock_now())
+       AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'payments:send_transfers'
+                          AND j.status IN ('todo', 'doing') AND j.args->>'project_id' = p.id::text)
+     ORDER BY r.next_at NULLS FIRST LIMIT 200""")
+
+
 @every(30, "payments:watch_transfers")
 def watch_transfers() -> int:
     """See that every payout whose time has come has a job. Doubles do no harm."""
-    with transaction() as session:
-        waiting = session.scalars(sa.text("""
-            SELECT p.id FROM project p LEFT JOIN payout_run r ON r.project_id = p.id
-             WHERE p.state = 'successful' AND p.deadline + make_interval(days => :days) <= clock_now()
-               AND (r.next_at IS NULL OR r.next_at <= clock_now())
-               AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'payments:send_transfers'
-                                  AND j.status IN ('todo', 'doing') AND j.args->>'project_id' = p.id::text)
-             ORDER BY r.next_at NULLS FIRST LIMIT 200"""), {"days": current_app.config["PAYOUT_DAYS"]}).all()
-        for project_id in waiting:
-            defer("payments:send_transfers", project_id=str(project_id))
+    waiting = ask(_WAITING, days=current_app.config["PAYOUT_DAYS"])
+    with transaction():
+        for row in waiting:
+            defer("payments:send_transfers", project_id=str(row.id))
     return len(waiting)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from core import money
 from core.audit import note as write_down
 from core.crash import crashpoint
-from core.db import transaction
+from core.db import ask, transaction
 from core.errors import BadInput, Refusal, Unavailable
 from core.jobs import defer, every, task
 from payments import gateway_refunds, ledger, reversals, safety
@@ -234,8 +234,8 @@ _DUE = sa.text("""
 @every(20, "payments:resend_refunds")
 def resend_refunds() -> int:
     """See that every refund whose job died, or whose answer never came, has a job again (C-20). Doubles do no harm."""
-    with transaction() as session:
-        rows = session.execute(_DUE).all()
+    rows = ask(_DUE)
+    with transaction():
         for row in rows:
             defer("payments:send_refund", refund_id=str(row.id))
             if row.is_late:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 
 from core.crash import crashpoint
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.i18n import show_money
 from core.jobs import defer, every, task
 from payments import gateway_transfers as gateway
@@ -226,16 +226,19 @@ def _refused_words(facts: dict[str, str]) -> tuple[str, str]:
              "creator.", money=show_money(int(facts["amount"]), facts["currency"]), code=facts["code"]), "/platform/books"
 
 
+_DUE_NOW = sa.text("""
+    SELECT r.id FROM transfer_reversal r
+     WHERE r.state IN ('created', 'unknown', 'failed') AND r.next_at <= clock_now() AND NOT EXISTS (
+           SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'payments:send_reversal'
+              AND j.status IN ('todo', 'doing') AND j.args->>'reversal_id' = r.id::text)
+     ORDER BY r.next_at LIMIT 200""")
+
+
 @every(30, "payments:watch_reversals")
 def watch_reversals() -> int:
     """See that every reversal that is due has a job: new ones, those without an answer, debts once a day."""
-    with transaction() as session:
-        due = session.scalars(sa.text("""
-            SELECT r.id FROM transfer_reversal r
-             WHERE r.state IN ('created', 'unknown', 'failed') AND r.next_at <= clock_now() AND NOT EXISTS (
-                   SELECT 1 FROM procrastinate_jobs j WHERE j.task_name = 'payments:send_reversal'
-                      AND j.status IN ('todo', 'doing') AND j.args->>'reversal_id' = r.id::text)
-             ORDER BY r.next_at LIMIT 200""")).all()
-        for reversal_id in due:
-            defer("payments:send_reversal", reversal_id=str(reversal_id))
+    due = ask(_DUE_NOW)
+    with transaction():
+        for row in due:
+            defer("payments:send_reversal", reversal_id=str(row.id))
     return len(due)

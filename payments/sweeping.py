@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import structlog
 from flask_babel import ngettext
 
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.jobs import defer, every
 from payments import gateway_lists, inbox
 from payments.alerts import alert, alert_kind
@@ -95,14 +95,17 @@ def forget_old() -> int:
             return forgotten
 
 
+_LONG_UNKNOWN = sa.text("""
+    SELECT count(*) AS n, min(changed_at) AS since FROM payment
+     WHERE state = 'unknown' AND changed_at < clock_now() - interval '15 minutes'""")
+
+
 @every(60, "payments:watch_unknown")
 def watch_unknown() -> int:
     """Tell staff of charges whose end has not been known for a quarter of an hour (S-09); returns how many are."""
-    with transaction() as session:
-        rows = session.execute(sa.text("""
-            SELECT count(*) AS n, min(changed_at) AS since FROM payment
-             WHERE state = 'unknown' AND changed_at < clock_now() - interval '15 minutes'""")).one()
-        if rows.n:
+    [rows] = ask(_LONG_UNKNOWN)
+    if rows.n:
+        with transaction():
             alert("unknown_charges", dedupe=rows.since.isoformat(), count=rows.n)
     return int(rows.n)
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 
 from core.audit import note
-from core.db import db, transaction
+from core.db import ask, db, transaction
 from core.errors import BadInput, Refusal
 from core.jobs import every
 from payments import charging, refunds
@@ -113,13 +113,16 @@ def is_held(payment_id: UUID) -> bool:
         FraudWarning.payment_id == payment_id, FraudWarning.decision.is_(None), FraudWarning.is_actionable))))
 
 
+_LATE = sa.text("""
+    SELECT w.id, p.amount - p.refunded AS amount, p.currency FROM fraud_warning w JOIN payment p ON p.id = w.payment_id
+     WHERE w.decision IS NULL AND w.is_actionable AND w.decide_until < clock_now() LIMIT 200""")
+
+
 @every(60, "payments:watch_warnings")
 def watch_warnings() -> int:
     """Tell staff once more of every warning that nobody decided in time; it stays marked until they do."""
-    with transaction() as session:
-        late = session.execute(sa.text("""
-            SELECT w.id, p.amount - p.refunded AS amount, p.currency FROM fraud_warning w JOIN payment p ON p.id = w.payment_id
-             WHERE w.decision IS NULL AND w.is_actionable AND w.decide_until < clock_now() LIMIT 200""")).all()
+    late = ask(_LATE)
+    with transaction():
         for row in late:
             alert("fraud_warning_late", dedupe=str(row.id), warning_id=row.id, amount=row.amount, currency=row.currency)
     return len(late)

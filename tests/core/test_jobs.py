@@ -2,6 +2,7 @@
 
 import threading
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from procrastinate.exceptions import TaskNotFound
@@ -46,6 +47,24 @@ def test_a_rolled_back_transaction_leaves_no_job_and_a_committed_one_leaves_one(
     assert _waiting() == 1
     drain(app, ticking=False)
     assert RAN == ["once"] and _waiting() == 0
+
+
+def test_where_nothing_is_due_no_worker_begins(app, database_url):
+    with psycopg.connect(database_url, autocommit=True) as owner:
+
+        def begun():
+            return owner.execute("SELECT last_value, is_called FROM procrastinate_workers_id_seq").fetchone()
+
+        with transaction():
+            jobs.desk.configure_task("tests:note", allow_unknown=False, schedule_in={"hours": 1},
+                                     connection=db.session.connection().connection.driver_connection).defer(word="later")
+        before = begun()
+        drain(app, ticking=False)
+        assert begun() == before and _waiting() == 1
+        with transaction():
+            defer("tests:note", word="now")
+        drain(app, ticking=False)
+        assert begun() != before and RAN == ["now"]
 
 
 def _outside():
