@@ -85,7 +85,3 @@ class SettingsForm(FlaskForm):
     bio = TextAreaField(_l("About you"), [Length(max=BIO_LENGTH, message=_l("Use at most %(max)d characters."))],
                         filters=[lambda text: text.strip() if text else ""], render_kw={"rows": 5})
     locale = SelectField(_l("Language of our mails"), choices=LANGUAGES)
-
-
-class PlainForm(FlaskForm):
-    """Nothing but the token."""

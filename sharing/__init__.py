@@ -14,6 +14,7 @@ def init_app(app: Flask) -> None:
         cli_rounds,
         cli_tags,
         cli_tallies,
+        drawing,
         ears,
         emails_ambassadors,
         emails_fairness,
@@ -47,6 +48,8 @@ def init_app(app: Flask) -> None:
 
     app.register_blueprint(views.bp)
     app.cli.add_command(cli)
+    app.add_template_filter(drawing.cut_to)
+    app.add_template_filter(drawing.letters_wide)
     app.before_request(ears.keep_marks)
     app.after_request(ears.carry_cookie)
     app.url_defaults(ears.carry_code)

@@ -31,7 +31,7 @@ R, A, Q = RoundState, ApplicationState, QuestionKind
 LONGEST = {Q.SHORT: 200, Q.LONG: 2_000, Q.CHOICE: 200, Q.LINK: 500}
 SHOWN = _l("There is a public vote. To take part, your first name and your public answers must be shown. You can withdraw "
            "at any time, and they are gone.")
-
+ELSEWHERE = "*"  # wished for as a region: none of those over which the places are spread; kept as no region
 
 @dataclass(frozen=True)
 class Wish:
@@ -89,7 +89,7 @@ def apply(round_id: UUID, person: Person, wish: Wish) -> Application:
             session.add(mine)
         elif mine.state is A.WITHDRAWN:
             mine.move(A.SENT, by_id=person.id, why="applied again")
-        mine.region, mine.channel = wish.region, wish.channel
+        mine.region, mine.channel = "" if wish.region == ELSEWHERE else wish.region, wish.channel
         mine.is_shown, mine.is_named, mine.edited_at = wish.is_shown, wish.is_named, clock.now()
         try:
             session.flush()
@@ -122,7 +122,7 @@ def _checked(found: AmbassadorRound, wish: Wish) -> dict[UUID, str]:
     """The answers by their question; BadInput names the field `q1` to `q8`, `region`, `channel` or `is_shown`."""
     for kind, chosen in (("region", wish.region), ("channel", wish.channel)):
         names = found.quota_names(kind)
-        if names and chosen not in names:
+        if names and chosen not in names and (kind, chosen) != ("region", ELSEWHERE):
             raise BadInput(_("Choose one from the list."), kind)
         if not names and chosen:
             raise BadInput(_("This round is not spread, so there is nothing to choose."), kind)

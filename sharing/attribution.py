@@ -15,7 +15,7 @@ from flask import current_app
 
 from backing.models import Pledge
 from core.db import db, run, transaction
-from sharing import fairness, flags
+from sharing import fairness
 from sharing.codes import make_code
 from sharing.models import Attribution, Recruit, ShareLink
 
@@ -117,29 +117,3 @@ def lock_tree(project_id: UUID) -> None:
     """One at a time moves people in a project's tree, until the end of the transaction."""
     db.session.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:project AS text), 4))"),
                        {"project": str(project_id)})
-
-
-def strike(pledge_ids: list[UUID], why: str) -> int:
-    """These credits count no more; the triggers take their backers out from under the recruiter. Returns how many."""
-    with transaction() as session:
-        flags.lock_trees(pledge_ids)
-        return len(session.execute(_STRIKE, {"pledges": pledge_ids, "why": why}).all())
-
-
-def unstrike(pledge_ids: list[UUID]) -> int:
-    """They count again, but for one that would make a loop now: that one stays struck, as `loop`."""
-    with transaction() as session:
-        flags.lock_trees(pledge_ids)
-        return sum(row.struck_at is None for row in session.execute(_UNSTRIKE, {"pledges": pledge_ids}))
-
-
-_STRIKE = sa.text("""
-    UPDATE recruit r SET struck_at = clock_now(), struck_why = :why
-      FROM (SELECT pledge_id FROM recruit WHERE pledge_id = ANY(CAST(:pledges AS uuid[])) AND struck_at IS NULL
-             ORDER BY 1 FOR NO KEY UPDATE) s
-     WHERE r.pledge_id = s.pledge_id RETURNING r.pledge_id""")
-_UNSTRIKE = sa.text("""
-    UPDATE recruit r SET struck_at = NULL, struck_why = NULL
-      FROM (SELECT pledge_id FROM recruit WHERE pledge_id = ANY(CAST(:pledges AS uuid[])) AND struck_at IS NOT NULL
-             ORDER BY 1 FOR NO KEY UPDATE) s
-     WHERE r.pledge_id = s.pledge_id RETURNING r.struck_at""")

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from html import escape
 
-from sharing.lettering import face, is_leftward
+from sharing.lettering import cut, face, is_leftward, wrap
 
 HEIGHT, PAD, SIZE = 32, 10, 13
+TOLD_SIZE, TOLD_LINE, TOLD_WIDTH = 11, 14, 280  # a disclosure has room for some words in a line
 TITLE_WIDTH = 210
 # static/tokens.css, both schemes; a picture in another site follows that site, not the reader's system.
 SCHEMES = {
@@ -26,27 +27,32 @@ class Badge:
     url: str = ""
     lang: str = "en"
     scheme: str = "light"
+    told: str = ""  # an ambassador's disclosure, under the rest
 
 
 def svg_of(badge: Badge) -> str:
     colours = SCHEMES.get(badge.scheme, SCHEMES["light"])
     bold, plain = face("sans-bold", SIZE), face("sans", SIZE)
-    title = _cut(badge.title)
+    title = cut(badge.title, bold, TITLE_WIDTH)
     # Widths by our own face; `textLength` makes whatever face the reader has keep to them.
     wide, more = bold.width(title), plain.width(badge.said)
     begin = PAD + 34
     half = begin + (wide + 12 if title else 0)
-    width = round(half + more + PAD + 2)
-    name = f"{badge.title}. {badge.said}" if title else badge.said
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{HEIGHT}" viewBox="0 0 {width} {HEIGHT}" '
+    width = max(round(half + more + PAD + 2), TOLD_WIDTH if badge.told else 0)
+    fine = face("sans", TOLD_SIZE)
+    told = wrap(badge.told, fine, width - 2 * PAD, len(badge.told)) or []
+    height = HEIGHT + (TOLD_LINE * len(told) + 6 if told else 0)
+    name = " ".join(part for part in (f"{badge.title}. {badge.said}" if title else badge.said, badge.told) if part)
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
              f'role="img" aria-label="{escape(name)}" lang="{badge.lang}"><title>{escape(name)}</title>']
     if badge.url:
         parts.append(f'<a href="{escape(badge.url)}" target="_top">')
-    parts.append(f'<rect x=".5" y=".5" width="{width - 1}" height="{HEIGHT - 1}" rx="6" fill="{colours["ground"]}" '
+    parts.append(f'<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="6" fill="{colours["ground"]}" '
                  f'stroke="{colours["line"]}"/>')
     mark = _MARK.format(ink=colours["ink"], orange=colours["orange"] if title else colours["soft"])
     parts.append(f'<svg x="{PAD - 2}" y="8" width="28" height="16" viewBox="0 0 54 32">{mark}</svg>')
-    letters = f'font-family="Noto Sans,Segoe UI,Helvetica,Arial,sans-serif" font-size="{SIZE}"'
+    family = 'font-family="Noto Sans,Segoe UI,Helvetica,Arial,sans-serif"'
+    letters, small = f'{family} font-size="{SIZE}"', f'{family} font-size="{TOLD_SIZE}"'
     if title:
         turned = ' direction="rtl" text-anchor="end"' if is_leftward(title) else ""
         parts.append(f'<text x="{begin}" y="20.5" {letters} font-weight="700" fill="{colours["ink"]}"'
@@ -61,14 +67,8 @@ def svg_of(badge: Badge) -> str:
         if done:
             parts.append(f'<rect x="{begin}" y="24.5" width="{max(done, 3):.1f}" height="3" rx="1.5" '
                          f'fill="{colours["orange"]}"/>')
+    turned = f'x="{width - PAD}" direction="rtl"' if is_leftward(badge.told) else f'x="{PAD}"'
+    for n, line in enumerate(told, 1):
+        parts.append(f'<text class="told" {turned} y="{HEIGHT + TOLD_LINE * n}" {small} '
+                     f'fill="{colours["ink"]}" textLength="{fine.width(line):.1f}" lengthAdjust="spacingAndGlyphs">{escape(line)}</text>')
     return "".join([*parts, "</a>" if badge.url else "", "</svg>"])
-
-
-def _cut(title: str) -> str:
-    """As much of the title as a badge has room for."""
-    kind = face("sans-bold", SIZE)
-    if kind.width(title) <= TITLE_WIDTH:
-        return title
-    while title and kind.width(title + "…") > TITLE_WIDTH:
-        title = title[:-1]
-    return title.rstrip(" ,.;:") + "…"

@@ -17,7 +17,7 @@ from sharing.codes import read_code
 from sharing.models import ShareLink, ShareWord
 from sharing.models_fairness import ShareBan
 
-REASON, LONGEST = 300, 3_650
+SHORTEST, REASON, LONGEST = 3, 300, 3_650
 
 _CREDITS = sa.text("""
     SELECT pledge_id FROM recruit WHERE recruiter_id = :person
@@ -28,7 +28,7 @@ def ban(person_id: UUID, *, project_id: UUID | None, reason: str, days: int | No
         by_id: UUID | None) -> ShareBan:
     """Nothing that comes by this person's links is credited from now on; with `has_struck`, nothing before either."""
     reason = " ".join(reason.split())
-    if len(reason) < 3:
+    if len(reason) < SHORTEST:
         raise BadInput(_("Say in a few words why. It is kept with the ban."), "reason")
     if len(reason) > REASON:
         raise BadInput(_("At most %(n)s characters.", n=REASON), "reason")
@@ -44,6 +44,7 @@ def ban(person_id: UUID, *, project_id: UUID | None, reason: str, days: int | No
             session.add(made)
             session.flush()
             if has_struck:
+                session.execute(_TREES, {"person": person_id, "project": project_id})
                 flags.settle(session.scalars(_CREDITS, {"person": person_id, "project": project_id}))
             audit.note("sharing:ban", "person", person_id, by_id=by_id, project_id=project_id, reason=reason, days=days,
                        has_struck=has_struck, ban=str(made.id))
@@ -53,6 +54,12 @@ def ban(person_id: UUID, *, project_id: UUID | None, reason: str, days: int | No
     return made
 
 
+# A pledge that asked before this ban was there holds its project's tree until its credit can be seen; one that comes later
+# waits there, and asks then. Nobody is credited in a project where they have no link.
+_TREES = sa.text("""
+    SELECT pg_advisory_xact_lock(hashtextextended(CAST(project_id AS text), 4)) FROM (
+           SELECT DISTINCT project_id FROM share_link WHERE person_id = :person
+              AND (CAST(:project AS uuid) IS NULL OR project_id = :project) ORDER BY 1) p""")
 # One that has ended by itself makes room; what it struck stays with the new one only if that says so.
 _OVER = sa.text("""
     UPDATE share_ban SET lifted_at = until WHERE person_id = :person AND lifted_at IS NULL AND until <= clock_now()

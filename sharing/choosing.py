@@ -60,7 +60,8 @@ def propose(places: int, quotas: Sequence[RoundQuota], standings: Sequence[Stand
     1. Applications are taken in order of score; ties go to the earlier application.
     2. First whoever fills an open number of their region *and* of their channel, if the round is spread over both; then
        whoever fills one of the two; so each region and channel gets its number, or all who applied there.
-    3. Places that are left go to the best of the rest, wherever they are.
+    3. Places that are left go to the best of the rest, wherever they are. Elsewhere is no region and has no number, so
+       whoever applied from there takes none and is one of these.
 
     It is greedy: spread over both, a cleverer exchange of people may fill one number more; the creator can swap.
     """
@@ -215,12 +216,13 @@ def step_back(round_id: UUID, application_id: UUID, by: Person, why: str = "") -
 
 
 def _fill(found: AmbassadorRound, region: str, channel: str) -> Application | None:
-    """The first of the same region who waits; then of the same channel; then of all: by score, then by application."""
+    """The first of the same region who waits; then of the same channel; then of all: by score, then by application. The
+    place of somebody from elsewhere was no region's."""
     if free_places(found) < 1:
         return None
     first = db.session.scalar(
         sa.select(Application).where(Application.round_id == found.id, Application.state == A.WAITING)
-        .order_by((Application.region == region).desc(), (Application.channel == channel).desc(),
+        .order_by(sa.and_(Application.region == region, Application.region != "").desc(), (Application.channel == channel).desc(),
                   Application.score.desc().nulls_last(), Application.applied_at, Application.id).limit(1)
         .with_for_update())
     if first is not None:

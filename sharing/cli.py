@@ -19,8 +19,9 @@ cli = Commands("sharing", help="Sharing links and what they brought.")
 HEADS = ("Recruiter", "Backer number", "Code", "Visits", "Recruits", "Pledged", "Collected")
 SUMS = ("Visits", "Recruits", "Pledged", "Collected", "Dropped", "Refunded")
 BREAKDOWNS = {"tag": ("Channel", "Tag", "Code"), "channel": ("Channel",), "day": ("Day (UTC)",),
-              "generation": ("Generation",)}
+              "generation": ("Generation",), "utm": ("Campaign", "Source", "Medium")}
 PEOPLE = "(links of people)"  # beside the tags, so that the lines add up to everything
+MARKS = 20  # lines of UTM words below the recruiters
 Line = tuple[tuple[str, ...], Came]
 
 
@@ -30,7 +31,8 @@ Line = tuple[tuple[str, ...], Came]
               help="What a line stands for.")
 @click.option("--format", "form", type=click.Choice(["table", "csv"]), default="table", show_default=True)
 def report(slug: str, by: str, form: str) -> None:
-    """Print who brought whom to the project SLUG, or the sums by tag, channel, day or generation."""
+    """Print who brought whom to the project SLUG, or the sums by tag, channel, day or generation, or by the UTM words of
+    addresses that were no links."""
     project = db.session.scalar(sa.select(Project).where(Project.slug == slug))
     if project is None:
         raise click.UsageError(f"There is no project “{slug}”.")
@@ -52,10 +54,15 @@ def _by_recruiter(project: Project, form: str) -> None:
     click.echo()
     for source in queries.sources(project.id):
         click.echo(f"{source.source}: {source.pledges} pledges, {show(source.amount, project.currency)}")
+    for one in reports.by_marks(project.id, MARKS):
+        click.echo(printable(f"UTM {one.words}: {one.came.recruits} pledges, {show(one.came.amount, project.currency)}"))
 
 
 def _lines(project: Project, by: str) -> list[Line]:
-    """Each adds up to the same: by tag and channel the links of people are a line of their own."""
+    """Each adds up to the same: by tag and channel the links of people are a line of their own. By UTM words it is what
+    came by no link, which is not in the others."""
+    if by == "utm":
+        return [((one.campaign, one.source, one.medium), one.came) for one in reports.by_marks(project.id)]
     whole = reports.read(project.id)
     if by == "day":
         return [((day.isoformat(),), came) for day, came in whole.by_day.items()]

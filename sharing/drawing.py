@@ -1,16 +1,21 @@
 """The tree as a picture: where each disc, line and word stands. Left to right, like a map of a railway.
 
 Two steps below its root are drawn. A label stands at the line that leaves its disc: the name above, what it brought below.
+The line is straight as far as a label may reach, and what is longer is cut, so that no line runs through a word.
 """
 
 from dataclasses import dataclass
 
+from sharing.lettering import cut, face
 from sharing.tree import Node
 
+LETTERS = 16  # the pages' letters are 15.5 px, and a reader's own face may be a little wider than ours
 WIDE = 800
 ROOT, OWN, THEIRS = 40, 22, 14  # radii
 PITCH, FINE = 62, 38  # heights of a row: of theirs, and of those whom they brought
-LABEL = 150  # what a label takes beside its disc
+BELOW = 132  # the widest word below the root or who brought it
+GAP = 8  # from a disc to its label
+LABEL, FINE_LABEL = 190, 220  # what a label takes beside its disc: of theirs, and of those whom they brought
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,14 @@ class Picture:
     lines: list[tuple[str, str]]  # class, path
     rests: list[Rest]
     sender: Node | None
-    wide: int = WIDE
+    wide: int
 
 
 def draw(root: Node, sender: Node | None = None) -> Picture:
     """The picture of a node and its children, with the first of each of theirs."""
-    start = 210 if sender else 62
+    start = 194 if sender else 70
     own_x = start + 190
-    fine_x = own_x + OWN + LABEL + 78
+    fine_x = own_x + OWN + LABEL + 60
     discs: list[Disc] = []
     lines: list[tuple[str, str]] = []
     rests: list[Rest] = []
@@ -68,8 +73,9 @@ def draw(root: Node, sender: Node | None = None) -> Picture:
         top += tall
     high = max(top, 2 * ROOT + 64) + 8
     middle = min(max((discs[0].y + _last_own(discs)) / 2 if discs else high / 2, ROOT + 4), high - ROOT - 48)
-    mine = [("mine", _branch(start + ROOT, middle, own_x - OWN, disc.y, 12)) for disc in discs if disc.step == 1]
-    return Picture(int(high), [Disc(start, middle, ROOT, root, 0), *discs], [*mine, *lines], rests, sender)
+    mine = [("mine", _branch(start + ROOT, middle, own_x - OWN, disc.y, BELOW // 2 - ROOT + 4)) for disc in discs if disc.step == 1]
+    return Picture(int(high), [Disc(start, middle, ROOT, root, 0), *discs], [*mine, *lines], rests, sender,
+                   max(WIDE, fine_x + THEIRS + GAP + FINE_LABEL + GAP))
 
 
 def _last_own(discs: list[Disc]) -> float:
@@ -83,3 +89,12 @@ def _branch(x: float, y: float, to_x: float, to_y: float, straight: int) -> str:
         return f"M{x:g} {y:g}H{to_x:g}"
     half = (turn + to_x) / 2
     return f"M{x:g} {y:g}H{turn:g}C{half:g} {y:g} {half:g} {to_y:g} {to_x:g} {to_y:g}"
+
+
+def letters_wide(text: str, is_bold: bool = False) -> float:
+    return face("sans-bold" if is_bold else "sans", LETTERS).width(text)
+
+
+def cut_to(text: str, width: float, is_bold: bool = False) -> str:
+    """For the templates: a word as it fits beside its disc. The list below the picture has all of it."""
+    return cut(str(text), face("sans-bold" if is_bold else "sans", LETTERS), width)

@@ -1,6 +1,6 @@
 """What came of sharing as files: a row for each link that somebody followed, and one for each pledge that came by one.
 
-Streamed as the backer list is (core/lists.py). Who took which is written down at both ends, before the first byte and
+Streamed as the backer list is (core/lists.py). The score of a round (scoring.py) leaves by the same door. Who took which is written down at both ends, before the first byte and
 after the last (W-19), and nobody takes more than ten in an hour (W-23).
 """
 
@@ -156,13 +156,19 @@ def export(app: Flask, project: Project, person: Any, what: str, kind: str) -> G
         raise BadInput(_("Choose recruiters or pledges."), "what")
     if kind not in FORMATS:
         raise BadInput(_("Choose CSV or XLSX."), "format")
-    if not rate.allows(f"sharing-export:{person.id}", PER_HOUR, 3600):
-        raise TooOften(_("You took %(n)s lists in the last hour. Wait a little before the next.", n=PER_HOUR))
     if kind == "xlsx" and (db.session.scalar(_MANY[what], {"project": project.id}) or 0) > SHEET_ROWS:
         raise BadInput(_("A worksheet holds at most %(n)s rows. Take the CSV file.", n=SHEET_ROWS), "format")
-    project_id, currency, person_id, run = project.id, project.currency, person.id, make_code()
-    _note("begun", project_id, person_id, what, kind, run)
-    return _logged(app, pieces(conninfo(app), what, project_id, currency, kind), project_id, person_id, what, kind, run)
+    return hand_out(app, project, person, what, kind, pieces(conninfo(app), what, project.id, project.currency, kind))
+
+
+def hand_out(app: Flask, project: Project, person: Any, what: str, kind: str,
+             parts: Generator[bytes, None, int]) -> Generator[bytes, None, int]:
+    """The pieces of any list of this room that holds names: counted for whoever takes it, and logged at both ends."""
+    if not rate.allows(f"sharing-export:{person.id}", PER_HOUR, 3600):
+        raise TooOften(_("You took %(n)s lists in the last hour. Wait a little before the next.", n=PER_HOUR))
+    entry = (project.id, person.id, what, kind, make_code())
+    _note("begun", *entry)
+    return _logged(app, parts, *entry)
 
 
 def _logged(app: Flask, parts: Generator[bytes, None, int], *entry: Any) -> Generator[bytes, None, int]:

@@ -2,18 +2,24 @@
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, StringField, SubmitField
+from wtforms import BooleanField, FieldList, StringField, SubmitField
 from wtforms.validators import Length
+from wtforms.widgets import HiddenInput
 
 from core.errors import Refusal
 
 
 def hand_back(form: FlaskForm, refusal: Refusal) -> None:
-    """Put a refusal's sentence beside the field that it is about."""
-    if refusal.field and refusal.field in form:
-        form[refusal.field].errors = [*form[refusal.field].errors, refusal.sentence]
+    """Put a refusal's sentence beside the field that it is about, else above all fields."""
+    name = refusal.field
+    if name and name in form and not isinstance(form[name].widget, HiddenInput) and not isinstance(form[name], FieldList):
+        form[name].errors = [*form[name].errors, refusal.sentence]
     else:
         form.form_errors.append(refusal.sentence)
+
+
+class PlainForm(FlaskForm):
+    """Only the token: for buttons."""
 
 
 class MakeLinkForm(FlaskForm):

@@ -25,12 +25,12 @@ from wtforms import (
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, StopValidation
 from wtforms.widgets import HiddenInput
 
-from core.errors import BadInput, Refusal
+from core.errors import BadInput
 from core.fields import DayField
 from people.models import Person
 from projects.deadlines import moment_of
 from projects.models import Project
-from sharing.applications import LONGEST, SHOWN, Wish
+from sharing.applications import ELSEWHERE, LONGEST, SHOWN, Wish
 from sharing.kit import Piece
 from sharing.missions import Task
 from sharing.models_rounds import (
@@ -60,15 +60,6 @@ class WholeField(IntegerField):
         """What is no number is told once: its range is not asked as well."""
         if self.process_errors:
             raise StopValidation
-
-
-def hand_back(form: FlaskForm, refusal: Refusal) -> None:
-    """Put a refusal's sentence beside the field that it is about, else above all fields."""
-    name = refusal.field
-    if name and name in form and not isinstance(form[name].widget, HiddenInput) and not isinstance(form[name], FieldList):
-        form[name].errors = [*form[name].errors, refusal.sentence]
-    else:
-        form.form_errors.append(refusal.sentence)
 
 
 def day_of(moment: datetime | None, zone: str) -> date | None:
@@ -316,9 +307,11 @@ def application_form(found: AmbassadorRound, mine: Application | None, person: P
     shown: dict[str, Any] = {"is_shown": bool(mine and mine.is_shown), "is_named": bool(mine and mine.is_named)}
     for kind, label in (("region", _("Your region")), ("channel", _("Your channel"))):
         if names := found.quota_names(kind):
-            setattr(ApplicationForm, kind, SelectField(label, [DataRequired(_("Choose one from the list."))],
-                                                       choices=[("", _("Choose one")), *((n, n) for n in names)]))
-            shown[kind] = getattr(mine, kind) if mine else ""
+            offered = [("", _("Choose one")), *((n, n) for n in names)]
+            if kind == "region":  # a region has a number of places; who lives in none of them may still be the best
+                offered.append((ELSEWHERE, _("Elsewhere")))
+            setattr(ApplicationForm, kind, SelectField(label, [DataRequired(_("Choose one from the list."))], choices=offered))
+            shown[kind] = (getattr(mine, kind) or (ELSEWHERE if kind == "region" else "")) if mine else ""
     for q in found.questions:
         setattr(ApplicationForm, f"q{q.position}", _question_field(q, found))
         shown[f"q{q.position}"] = answered.get(q.id, "")

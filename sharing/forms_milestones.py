@@ -64,7 +64,3 @@ class StepForm(FlaskForm):
             self[name].errors = [*self[name].errors, refusal.sentence]
         else:
             self.form_errors.append(refusal.sentence)
-
-
-class PlainForm(FlaskForm):
-    """Only the token: for buttons."""

@@ -5,14 +5,19 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField, StringField, TextAreaField
-from wtforms.validators import DataRequired, Length, Optional
+from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
+from sharing.bans import LONGEST, SHORTEST
 from sharing.reviewing import APPEAL, REASON
 
 
 def _plain(text: str | None) -> str | None:
     """Without signs that no keyboard has and no table takes."""
     return "".join(sign for sign in text if sign.isprintable() or sign in "\r\n\t") if text else text
+
+
+def _one_line(text: str | None) -> str | None:
+    return " ".join(text.split()) if text else text
 
 
 class _Days(IntegerField):
@@ -31,10 +36,6 @@ class DecisionForm(FlaskForm):
                          description=_l("Kept with the decision. The recruiter does not read it."))
 
 
-class PlainForm(FlaskForm):
-    """A button."""
-
-
 class AppealForm(FlaskForm):
     text = TextAreaField(_l("What should we know?"), [
         DataRequired(_l("Say in a sentence or two what we should know.")),
@@ -43,9 +44,11 @@ class AppealForm(FlaskForm):
 
 class _BanForm(FlaskForm):
     reason = StringField(_l("Why"), [DataRequired(_l("Say in a few words why. It is kept with the ban.")),
-                                     Length(max=REASON, message=_l("At most 300 characters."))], filters=[_plain],
+                                     Length(SHORTEST, message=_l("Say in a few words why. It is kept with the ban.")),
+                                     Length(max=REASON, message=_l("At most 300 characters."))], filters=[_plain, _one_line],
                          description=_l("Kept with the ban. They do not read it."))
-    days = _Days(_l("For how many days"), [Optional()], description=_l("Empty means without an end."))
+    days = _Days(_l("For how many days"), [Optional(), NumberRange(1, LONGEST, _l(
+        "Write a number of days from 1 to %(n)s, or leave it empty for no end.", n=LONGEST))], description=_l("Empty means without an end."))
     has_struck = BooleanField(_l("What was credited before does not count any more either."))
 
 
@@ -61,4 +64,4 @@ class BanByMailForm(_BanForm):
                         filters=[_plain])
 
 
-__all__ = ["AppealForm", "BanByLinkForm", "BanByMailForm", "DecisionForm", "PlainForm"]
+__all__ = ["AppealForm", "BanByLinkForm", "BanByMailForm", "DecisionForm"]

@@ -48,10 +48,6 @@ class ManyForm(FlaskForm):
         Length(max=60_000, message=_l("At most 500 lines at a time."))])
 
 
-class PlainForm(FlaskForm):
-    """Only the token: for buttons."""
-
-
 class SettingsForm(FlaskForm):
     counts = RadioField(_l("Which link counts"), choices=[
         ("last", _l("The last link that somebody opened")), ("first", _l("The first link that somebody opened"))],

@@ -84,6 +84,11 @@ _LINKS = sa.text(f"""
      ORDER BY l.n""")  # noqa: S608 -- states of our own
 
 
+def wait_turn(project_id: UUID) -> None:
+    """Nobody is granted anything in this project, and no step is changed, until the end of this transaction."""
+    db.session.execute(_LOCK, {"project": str(project_id)})
+
+
 def follow(links: Iterable[UUID]) -> None:
     """What these links brought may have changed: give, earn, let go and take back, inside the caller's transaction.
 
@@ -95,7 +100,7 @@ def follow(links: Iterable[UUID]) -> None:
     if not projects:
         return
     for project_id in projects:
-        db.session.execute(_LOCK, {"project": str(project_id)})
+        wait_turn(project_id)
     was: dict[UUID, GrantState | None] = {}
     for _again in range(PASSES):  # whoever gets what another let go is looked at as well
         wanted = _pass(wanted, projects, was)
@@ -270,7 +275,7 @@ def wait_turns() -> None:
     """Nobody is granted anything where two links of one person become one (`merged_link` of sharing.merging), until the
     end of its transaction. Before the links are touched, since a grant refers to its link."""
     for project_id in db.session.scalars(sa.text("SELECT project_id FROM merged_link WHERE goes IS NOT NULL ORDER BY 1")).all():
-        db.session.execute(_LOCK, {"project": str(project_id)})
+        wait_turn(project_id)
 
 
 def settle_merged() -> None:

@@ -13,7 +13,7 @@ from flask import current_app
 
 from core.db import db, transaction
 from payments.models import Dispute, Refund
-from sharing import flags
+from sharing import flags, tallies
 from sharing.mailboxes import one_mailbox, stem
 
 LOOK_BACK = 2  # days of credits that are looked at together; the networks are known no longer
@@ -29,6 +29,7 @@ _WATCH = sa.text("""
 _TAKE = sa.text("""
     DELETE FROM share_watch WHERE link_id IN (SELECT link_id FROM share_watch ORDER BY at LIMIT :most FOR UPDATE SKIP LOCKED)
     RETURNING link_id, has_money_back""")
+_IS_DUE = sa.text("SELECT EXISTS (SELECT FROM share_watch)")
 # The newest credits of these links. A pledge that was looked at once for a reason is not brought up for it again.
 _CREDITS = sa.text("""
     SELECT r.link_id, r.project_id, r.pledge_id, p.backer_id, p.pledged_at AS at, n.email, n.created_at AS born,
@@ -89,10 +90,16 @@ def _watch_payment(payment_id: UUID) -> None:
 
 
 def judge_due() -> int:
-    """Judge the links whose credits moved; returns how many."""
+    """Judge the links whose credits moved; returns how many.
+
+    Never beside a roll-up, which has the credits and then notes the links: here it is the other way round. What it is busy
+    with is judged by the next tick.
+    """
     count = 0
     while True:
         with transaction() as session:
+            if not session.scalar(_IS_DUE) or not tallies.take_turn():
+                return count
             rows = session.execute(_TAKE, {"most": BATCH}).all()
             judge([row.link_id for row in rows], [row.link_id for row in rows if row.has_money_back])
         count += len(rows)

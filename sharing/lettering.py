@@ -122,6 +122,15 @@ def can_draw(text: str) -> str:
     return " ".join(kept.split()) if letters[1] and 2 * letters[1] >= letters[0] else ""
 
 
+def cut(text: str, kind: Face, width: float) -> str:
+    """As much of the text as there is room for."""
+    if kind.width(text) <= width:
+        return text
+    while text and kind.width(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip(" ,.;:") + "…"
+
+
 def wrap(text: str, kind: Face, width: float, most: int) -> list[str] | None:
     """The text in at most so many lines of this width; None if it does not fit. Words too long for a line are broken."""
     lines, line = [], ""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -242,23 +241,6 @@ def why_text(why: str | None) -> str:
              "refund": _("a friend's pledge was refunded"), "struck": _("a friend's pledge could not be counted"),
              "left": _("a friend's pledge does not stand any more"), "project": _("the project was stopped")}
     return words.get(why or "left", words["left"])
-
-
-_GRANTS = sa.text("""
-    SELECT g.id AS grant_id, l.person_id, m.reward_id, r.title, m.friends, g.state, p.id AS pledge_id
-      FROM milestone_grant g JOIN milestone m ON m.id = g.milestone_id JOIN reward r ON r.id = m.reward_id
-      JOIN share_link l ON l.id = g.link_id
-      LEFT JOIN LATERAL (SELECT id FROM pledge WHERE project_id = g.project_id AND backer_id = l.person_id
-                            AND state = 'collected') p ON true
-     WHERE g.project_id = :project AND g.state = 'earned' ORDER BY l.person_id, m.friends""")
-
-
-def grants_of(project_id: UUID) -> list[sa.Row[Any]]:
-    """What is earned and wants to be asked about and sent: person, reward and the pledge that it travels with.
-
-    The rooms of surveys and parcels begin here.
-    """
-    return fetch_all(_GRANTS, project=project_id)
 
 
 _TITLES = sa.text("""

@@ -124,6 +124,8 @@ class Attribution(Base):
     """By which links a pledge came: the first and the last touch, kept whichever of them counts."""
 
     __tablename__ = "attribution"
+    __table_args__ = (sa.Index("ix_attribution_marks", "project_id", postgresql_where=sa.text(
+        "first_link_id IS NULL AND last_link_id IS NULL AND utm <> '{}'")),)
 
     pledge_id: Mapped[UUID] = mapped_column(sa.ForeignKey("pledge.id"), primary_key=True)
     project_id: Mapped[UUID] = mapped_column(sa.ForeignKey("project.id"), index=True)

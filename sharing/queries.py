@@ -132,11 +132,6 @@ def find_link(text: str) -> Found | None:
     return found
 
 
-def forget_links() -> None:
-    """In this process, look again: a word was given or freed, a project left the public."""
-    _kept.clear()
-
-
 def link_between(person_id: UUID, project_id: UUID) -> ShareLink | None:
     """This person's link for this project, if it was made."""
     return db.session.scalar(sa.select(ShareLink).filter_by(project_id=project_id, person_id=person_id))

@@ -28,9 +28,10 @@ from core.db import fetch_all, fetch_one
 from projects.models import Project
 from sharing import ranking, tree
 from sharing.ranking import PER_PAGE
+from sharing.states import LEFT, STANDS, back_of_all
 
 DAYS = 30  # of a small chart
-BEST_TAGS = 10
+BEST_TAGS = 10  # and as many lines of marks
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,37 @@ def by_tag(project_id: UUID, most: int | None = None) -> list[Line]:
     """Tags that somebody followed, best first."""
     return [Line(row.name, came(row), row.channel, row.code, row.n)
             for row in fetch_all(_BY_TAG, project=project_id, most=most)]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Pledges that came by nobody's link, by the UTM words that their address had."""
+
+    campaign: str
+    source: str
+    medium: str
+    came: Came
+
+    @property
+    def words(self) -> str:
+        return ", ".join(word for word in (self.campaign, self.source, self.medium) if word) or "(other words)"
+
+
+_BY_MARKS = sa.text(f"""
+    SELECT coalesce(a.utm ->> 'utm_campaign', '') AS campaign, coalesce(a.utm ->> 'utm_source', '') AS source,
+           coalesce(a.utm ->> 'utm_medium', '') AS medium, 0 AS visits, count(*) FILTER (WHERE {STANDS}) AS recruits,
+           coalesce(sum(p.amount) FILTER (WHERE p.state IN ('pledged', 'collecting', 'errored')), 0)::bigint AS pledged,
+           coalesce(sum({LEFT}) FILTER (WHERE p.state = 'collected'), 0)::bigint AS collected,
+           coalesce(sum(p.amount) FILTER (WHERE p.state = 'dropped'), 0)::bigint AS dropped,
+           coalesce(sum(CASE p.state WHEN 'refunded' THEN p.amount ELSE b.back END), 0)::bigint AS refunded
+      FROM attribution a JOIN pledge p ON p.id = a.pledge_id {back_of_all(":project")}
+     WHERE a.project_id = :project AND a.first_link_id IS NULL AND a.last_link_id IS NULL AND a.utm <> '{{}}'
+     GROUP BY 1, 2, 3 ORDER BY recruits DESC, 6 DESC, 7 DESC, 1, 2, 3 LIMIT :most""")  # noqa: S608
+
+
+def by_marks(project_id: UUID, most: int | None = None) -> list[Marks]:
+    """What came by marked addresses that were no links, best first: no part of the sums above, which are of links."""
+    return [Marks(row.campaign, row.source, row.medium, came(row)) for row in fetch_all(_BY_MARKS, project=project_id, most=most)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from flask_babel import gettext as _
 
-from sharing.models_rounds import ApplicationState, KitKind, ProofState, RoundState
+from sharing.models_rounds import AmbassadorRound, ApplicationState, KitKind, ProofState, RoundState
 
 R, A, P, K = RoundState, ApplicationState, ProofState, KitKind
 
@@ -37,6 +37,11 @@ def proof_words(state: ProofState) -> tuple[str, str, str]:
         P.SENT_BACK: (_("Sent back"), "arrow-left", "bad"),
         P.TAKEN_BACK: (_("Taken back"), "slash-circle", "dim"),
     }[state]
+
+
+def region_words(found: AmbassadorRound, region: str) -> str:
+    """No region is elsewhere where places are spread over regions, and nothing where they are not."""
+    return region or (_("Elsewhere") if found.quota_names("region") else "")
 
 
 def kit_words(kind: KitKind) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from core import money
 from core.db import fetch_all
 from core.sheets import defused
 from sharing.models_rounds import AmbassadorRound
+from sharing.round_words import region_words
 from sharing.states import BACK
 
 
@@ -107,17 +109,19 @@ def report_of(all_: list[Score]) -> Report:
                   sum(one.proofs for one in all_), sum(one.points for one in all_), sum(one.points > 0 for one in all_))
 
 
-def write_csv(found: AmbassadorRound) -> bytes:
-    """One row an ambassador, for the organiser: UTF-8 with its mark, texts defused, money as decimals."""
+def pieces(found: AmbassadorRound) -> Generator[bytes, None, int]:
+    """One row an ambassador, for the organiser: UTF-8 with its mark, texts defused, money as decimals; returns how many."""
     out = io.StringIO(newline="")
     sheet = csv.writer(out)
     sheet.writerow([_("Place"), _("Name"), _("Region"), _("Channel"), _("State"), _("Collected recruits"),
                     _("Collected amount"), _("Currency"), _("Recruits not collected yet"), _("Accepted proofs"),
                     _("Points from proofs"), _("Points")])
     currency = found.project.currency
-    for one in scores(found, with_left=True):
-        row: list[Any] = [one.place, defused(one.name), defused(one.region), defused(one.channel), one.state,
+    all_ = scores(found, with_left=True)
+    for one in all_:
+        row: list[Any] = [one.place, defused(one.name), defused(region_words(found, one.region)), defused(one.channel), one.state,
                           one.recruits, money.to_decimal(one.amount, currency), currency, one.pending, one.proofs,
                           one.proof_points, one.points]
         sheet.writerow(row)
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+    yield b"\xef\xbb\xbf" + out.getvalue().encode()
+    return len(all_)

@@ -15,11 +15,11 @@ from people.models import Person
 from projects.models import Project
 from rewards import services as rewards
 from rewards.models import RewardKind
+from sharing import granting
 from sharing.models_milestones import MOST_FRIENDS, Milestone
 
 K = RewardKind.MILESTONE
 MOST = 20  # steps of one project
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('milestones:' || :project, 0))")
 # Who is there already, in the order of having come there; each is looked at again within a second.
 _LOOK_AGAIN = sa.text("""
     INSERT INTO milestone_due (link_id)
@@ -36,7 +36,7 @@ def add_step(project: Project, friends: int, title: str, *, by: Person | None = 
              picture_alt: str = "") -> Milestone:
     """A new step with a reward of its own. Who has brought so many already is given it like everybody else."""
     with transaction() as session:
-        session.execute(_LOCK, {"project": str(project.id)})
+        granting.wait_turn(project.id)
         if (session.scalar(sa.select(sa.func.count()).where(Milestone.project_id == project.id)) or 0) >= MOST:
             raise Refusal(_("A project has at most %(n)s steps.", n=MOST))
         _require_free(session, project, friends)
@@ -110,7 +110,7 @@ def close_step(project: Project, step_id: UUID, is_closed: bool, by: Person | No
 
 def _locked(session: Any, project: Project, step_id: UUID) -> tuple[Milestone, bool]:
     """The step, and whether anybody ever reached it; nobody is granted anything meanwhile."""
-    session.execute(_LOCK, {"project": str(project.id)})
+    granting.wait_turn(project.id)
     step = session.scalar(sa.select(Milestone).where(Milestone.id == step_id, Milestone.project_id == project.id)
                           .with_for_update().execution_options(populate_existing=True))
     if step is None:

@@ -220,6 +220,11 @@ def wait_turn() -> None:
     db.session.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": LOCK})
 
 
+def take_turn() -> bool:
+    """The same, unless somebody is at it: then False, and nothing is held."""
+    return bool(db.session.scalar(sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": LOCK}))
+
+
 _EMPTY = (
     sa.text("DELETE FROM week_tally WHERE project_id = :project"),
     sa.text("DELETE FROM day_tally WHERE project_id = :project"),

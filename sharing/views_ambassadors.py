@@ -25,7 +25,8 @@ from sharing import (
     services,
     voting,
 )
-from sharing.forms_ambassadors import MarkForm, ProofForm, WordForm, application_form, hand_back, ids_in
+from sharing.forms import hand_back
+from sharing.forms_ambassadors import MarkForm, ProofForm, WordForm, application_form, ids_in
 from sharing.missions import Evidence
 from sharing.models_rounds import PUBLIC_ROUND, VOTES, AmbassadorRound, RoundState
 from sharing.views import bp

@@ -4,7 +4,7 @@ applications, decide proofs and fill the kit."""
 from typing import Any
 from uuid import UUID
 
-from flask import Response, flash, g, redirect, render_template, request, url_for
+from flask import Response, current_app, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
@@ -13,10 +13,12 @@ from core.errors import BadInput, NotFound, Refusal
 from core.policy import allow
 from projects.models import Project
 from projects.rules import role_of
-from sharing import applications, choosing, kit, missions, round_words, rounds, scoring, voting
-from sharing.forms_ambassadors import JurorForm, KitForm, MissionForm, RoundForm, WordForm, hand_back
+from sharing import applications, choosing, exports, kit, missions, round_words, rounds, scoring, voting
+from sharing.forms import hand_back
+from sharing.forms_ambassadors import JurorForm, KitForm, MissionForm, RoundForm, WordForm
 from sharing.models_rounds import AmbassadorRound, ApplicationState, ProofState, RoundState
 from sharing.views import bp
+from sharing.views_reports import send_list
 
 Answer = str | tuple[str, int] | Response
 R = RoundState
@@ -331,11 +333,11 @@ def round_score(slug: str) -> Answer:
     return _page("score", project, found, scores=all_, report=scoring.report_of(all_))
 
 
-@bp.get("/projects/<slug>/ambassadors/desk/score.csv")
+@bp.post("/projects/<slug>/ambassadors/desk/score/export")
 @allow("project:backers")
-def round_score_csv(slug: str) -> Response:
+def export_score(slug: str) -> Response:
+    """The score as a file, names and all: written down before it leaves, like the lists of the report."""
     project: Project = g.subject
-    response = Response(scoring.write_csv(_latest(project)), mimetype="text/csv")
-    response.headers["Content-Disposition"] = f'attachment; filename="ambassadors-{project.slug}.csv"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    parts = exports.hand_out(app, project, _person(), "ambassadors", "csv", scoring.pieces(_latest(project)))
+    return send_list(parts, f"{project.slug}-ambassadors", "csv")

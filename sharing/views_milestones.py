@@ -12,7 +12,8 @@ from core.errors import NotFound, Refusal
 from core.policy import allow
 from projects.models import Project
 from sharing import milestones, steps
-from sharing.forms_milestones import PlainForm, StepForm
+from sharing.forms import PlainForm
+from sharing.forms_milestones import StepForm
 from sharing.views import bp
 
 Answer = str | tuple[str, int] | Response

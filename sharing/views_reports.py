@@ -1,6 +1,6 @@
 """What came of sharing, to be read: the organiser's report and lists, the ranking, and a backer's own tree."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -151,7 +151,8 @@ def recruits(slug: str) -> str:
     channels = reports.by_channel(project.id)
     return render_template(
         "sharing/recruits.html", project=project, report=report, all=everything, people=people, channels=channels,
-        tags=reports.by_tag(project.id, reports.BEST_TAGS), best=reports.best(project.id, page), page=page,
+        tags=reports.by_tag(project.id, reports.BEST_TAGS),
+        marks=reports.by_marks(project.id, reports.BEST_TAGS), best=reports.best(project.id, page), page=page,
         per_page=ranking.PER_PAGE, of_all=ranking.count(project.id, None, pages.version_of(ranking.topic(slug))),
         backers=backers, raised=raised, k=reports.k_factor(people.recruits, backers),
         part=reports.share(everything.amount, raised), export_form=ExportForm(), days=[(format_date(day, "d MMM"), came) for day, came in report.run],
@@ -176,8 +177,13 @@ def export_recruits(slug: str) -> Response:
         raise BadInput(_("Choose a list, and CSV or XLSX."))
     project: Project = g.subject
     what, kind = form.what.data, form.format.data
-    name = f"{project.slug}-{what}-{clock.now().date().isoformat()}.{kind}"
     parts = exports.export(current_app._get_current_object(), project, current_user, what, kind)  # type: ignore[attr-defined]
+    return send_list(parts, f"{project.slug}-{what}", kind)
+
+
+def send_list(parts: Generator[bytes, None, int], name: str, kind: str) -> Response:
+    """The pieces of a list as a file of today that nobody keeps."""
+    name = f"{name}-{clock.now().date().isoformat()}.{kind}"
     db.session.rollback()  # nothing is held while the list leaves
     first = next(parts)  # what can fail fails here, before anything is answered
     return Response(_closing(parts, first), mimetype=None, headers={

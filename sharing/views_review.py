@@ -1,11 +1,13 @@
 """Where people look at what rules doubt: organisers for their project, staff for the house, recruiters for their link."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from flask import Response, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
+from wtforms import Field
 
 from core.errors import NotFound, Refusal
 from core.platform import StaffPage
@@ -13,8 +15,8 @@ from core.policy import allow
 from people.queries import person_by_email
 from projects.models import Project
 from sharing import bans, review_queries, review_words, reviewing
-from sharing.forms import hand_back
-from sharing.forms_review import AppealForm, BanByLinkForm, BanByMailForm, DecisionForm, PlainForm
+from sharing.forms import PlainForm, hand_back
+from sharing.forms_review import AppealForm, BanByLinkForm, BanByMailForm, DecisionForm
 from sharing.views import bp
 
 Answer = str | Response | tuple[str, int]
@@ -86,6 +88,27 @@ def _lift(ban_id: UUID, project: Project | None) -> Response:
     return _back(project)
 
 
+def _ban(form: BanByLinkForm | BanByMailForm, who: Field, find: Callable[[str], UUID], project: Project | None) -> bool:
+    """Ban whom the field names. Who that is gets looked up even if the rest is wrong, so that all of it is told at once."""
+    good = form.validate_on_submit()
+    try:
+        person_id = None if who.errors else find((who.data or "").strip())
+        if good and person_id:
+            bans.ban(person_id, project_id=project.id if project else None, reason=form.reason.data or "",
+                     days=form.days.data, has_struck=form.has_struck.data, by_id=current_user.id)
+            return True
+    except Refusal as refusal:
+        hand_back(form, refusal)
+    return False
+
+
+def _person_of_address(text: str) -> UUID:
+    person = person_by_email(text)
+    if person is None:
+        raise Refusal(_("Nobody has an account with this address."), "email")
+    return person.id
+
+
 # For the creator and the organisers of a project ---------------------------------------------------------------------
 
 @bp.get("/projects/<slug>/recruits/review")
@@ -113,16 +136,9 @@ def ban_recruiter(slug: str) -> Answer:
     """Somebody's link counts nothing in this project from now on."""
     project: Project = g.subject
     form = BanByLinkForm()
-    if form.validate_on_submit():
-        try:
-            bans.ban(bans.person_of_link(form.link.data or "", project.id), project_id=project.id,
-                     reason=form.reason.data or "", days=form.days.data, has_struck=form.has_struck.data,
-                     by_id=current_user.id)
-        except Refusal as refusal:
-            hand_back(form, refusal)
-        else:
-            flash(_("Nothing is credited to this link any more. It still leads to the project."), "success")
-            return _back(project)
+    if _ban(form, form.link, lambda text: bans.person_of_link(text, project.id), project):
+        flash(_("Nothing is credited to this link any more. It still leads to the project."), "success")
+        return _back(project)
     return _queue("sharing/review.html", project, form), 422
 
 
@@ -158,18 +174,9 @@ def platform_reopen(flag_id: UUID) -> Response:
 def platform_ban() -> Answer:
     """Somebody is credited nowhere from now on."""
     form = BanByMailForm()
-    if form.validate_on_submit():
-        person = person_by_email((form.email.data or "").strip())
-        try:
-            if person is None:
-                raise Refusal(_("Nobody has an account with this address."), "email")
-            bans.ban(person.id, project_id=None, reason=form.reason.data or "", days=form.days.data,
-                     has_struck=form.has_struck.data, by_id=current_user.id)
-        except Refusal as refusal:
-            hand_back(form, refusal)
-        else:
-            flash(_("Nothing is credited to this person any more. Their links still lead to the projects."), "success")
-            return _back(None)
+    if _ban(form, form.email, _person_of_address, None):
+        flash(_("Nothing is credited to this person any more. Their links still lead to the projects."), "success")
+        return _back(None)
     return _queue("sharing/platform.html", None, form), 422
 
 

@@ -102,7 +102,8 @@ def _page(project: Project, **forms: Any) -> str:
     if pledge:
         forms["recommendation"] = recommendations.Field(current_user.id, project)
     if link and mine:
-        forms["embed"] = embeds.Embed(project.slug, project.title, link.code, mine.link_url, locale_name())
+        forms["embed"] = embeds.Embed(project.slug, project.title, link.code, mine.link_url, locale_name(),
+                                       mine.disclosure)
     if not link and project.is_live:
         forms["steps"] = milestones.way_of(project.id, current_user.id)
     known = settings.settings_of(project.id)

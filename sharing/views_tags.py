@@ -13,8 +13,8 @@ from core.errors import NotFound, Refusal
 from core.policy import allow
 from projects.models import Project
 from sharing import panel, queries, settings, tags
-from sharing.forms import hand_back
-from sharing.forms_tags import FindForm, ManyForm, PlainForm, SettingsForm, TagForm
+from sharing.forms import PlainForm, hand_back
+from sharing.forms_tags import FindForm, ManyForm, SettingsForm, TagForm
 from sharing.views import bp
 
 Answer = str | Response | tuple[str, int]

@@ -15,7 +15,7 @@ from core.policy import allow
 from core.web import client_address
 from projects.models import Project
 from projects.rules import whole_project
-from sharing import badges, cards, embeds, landing, pace, panel, queries, recommendations
+from sharing import badges, cards, embeds, kit, landing, pace, panel, queries, recommendations
 from sharing.queries import Found
 from sharing.views import bp, find
 
@@ -48,6 +48,11 @@ def _via(project: Project) -> Found | None:
     """The link that the address carries, if it is one of this project."""
     found = queries.find_link(request.args.get("via", ""))
     return found if found and found.project_id == project.id else None
+
+
+def _told_by(via: Found | None) -> str:
+    """An ambassador's disclosure goes wherever their link goes; whoever leaves the link out has no credit either."""
+    return kit.disclosure_of(via.person_id, via.project_id) if via and via.person_id else ""
 
 
 def _for_all(response: Response, seconds: int, policy: str) -> Response:
@@ -104,7 +109,7 @@ def widget(slug: str) -> Response:
             quotes = [own]
         response = make_response(render_template(
             "sharing/widget.html", project=project, theme=theme, far=landing.progress_of(project),
-            quote=quotes[0] if quotes else None, url=_target(project, via)))
+            quote=quotes[0] if quotes else None, url=_target(project, via), told=_told_by(via)))
     return _for_all(response, 60, FRAME_POLICY)
 
 
@@ -121,9 +126,9 @@ def badge(slug: str) -> Response:
         if (project := _public(slug)) is None:
             made = badges.Badge("", _("No project here"), lang=language, scheme=scheme)
         else:
-            far = landing.progress_of(project)
+            far, via = landing.progress_of(project), _via(project)
             made = badges.Badge(project.title, f"{far.percent}% · {far.figure} {far.label}", far.percent,
-                                _target(project, _via(project)), language, scheme)
+                                _target(project, via), language, scheme, _told_by(via))
     response = make_response(badges.svg_of(made), 200 if project else 404)
     response.mimetype = "image/svg+xml"
     return _for_all(response, 60, IMAGE_POLICY)
@@ -178,7 +183,7 @@ def _embedded(project: Project, found: Found | None) -> Response:
     else:
         wide = min(WIDEST, most)
         said |= {"type": "rich", "width": wide, "height": tall, "html": str(
-            embeds.frame_code(project.slug, project.title, via, wide, tall))}
+            embeds.frame_code(project.slug, project.title, via, wide, tall, disclosure=_told_by(found)))}
     response = jsonify(said)
     response.headers["Access-Control-Allow-Origin"] = "*"
     return _for_all(response, 300, IMAGE_POLICY)

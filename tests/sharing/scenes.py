@@ -12,6 +12,7 @@ from core.db import db, transaction
 from payments.models import Dispute, DisputeStatus, Refund, RefundState
 from people.models import Person
 from projects.models import Project
+from sharing import flags
 from tests.factories import make_person
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -76,3 +77,22 @@ def dispute(pledge: Pledge, held: int, status: str = "lost") -> Dispute:
                         amount=max(held, 1), held=held, is_withdrawn=held > 0, status=DisputeStatus(status))
         session.add(found)
     return found
+
+
+def strike(pledge_id: Any, rule: str = "card") -> int:
+    """This credit is gravely doubted, and counts for nobody; returns whether that changed anything."""
+    with transaction() as session:
+        project, link = session.execute(sa.text("SELECT project_id, link_id FROM recruit WHERE pledge_id = :p"),
+                                        {"p": pledge_id}).one()
+        flags.open_flag(project_id=project, link_id=link, rule=rule, severity="high", pledges=[pledge_id],
+                        subject=pledge_id.hex)
+        return flags.settle([pledge_id])
+
+
+def unstrike(pledge_id: Any) -> int:
+    """Somebody looked at every doubt about it and found nothing."""
+    with transaction() as session:
+        session.execute(sa.text("""
+            UPDATE share_flag SET decision = 'credit', decided_at = clock_now()
+             WHERE decision IS NULL AND id IN (SELECT flag_id FROM flagged_pledge WHERE pledge_id = :p)"""), {"p": pledge_id})
+        return flags.settle([pledge_id])

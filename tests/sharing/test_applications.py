@@ -62,6 +62,14 @@ def test_region_channel_and_consent_are_asked_where_they_matter(found):
     assert applications.apply(alone.id, fan, Wish()).state is A.SENT  # no public vote, nothing is shown
 
 
+def test_whoever_lives_in_none_of_the_regions_applies_from_elsewhere(found):
+    mine = applications.apply(found.id, make_person(), replace(wish(found), region=applications.ELSEWHERE))
+    assert mine.region == "" and found.quota_names("region") == ["Ghent"]
+    alone = make_round(make_project(), questions=())
+    with pytest.raises(BadInput, match="not spread"):
+        applications.apply(alone.id, make_person(), Wish(applications.ELSEWHERE, is_shown=True))
+
+
 def test_only_a_confirmed_address_applies_and_nobody_who_decides(found):
     with pytest.raises(Refusal, match="Confirm your e-mail"):
         applications.apply(found.id, make_person(confirmed_at=None), wish(found))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput, NotFound, Refusal
 from sharing import choosing, voting
+from sharing.applications import ELSEWHERE
 from sharing.choosing import Standing, propose, score_of
 from sharing.models_rounds import ApplicationState, RoundQuota, RoundState
 from tests.factories import make_person, make_project, scalar
@@ -47,6 +48,14 @@ def test_each_region_gets_its_number_before_the_best_of_the_rest():
 def test_a_region_without_enough_applicants_leaves_its_places_to_the_best():
     all_ = [standing(50, "Ghent"), standing(40, "Ghent"), standing(30, "Ghent")]
     assert len(propose(3, [quota("region", "Ghent", 1), quota("region", "Antwerp", 2)], all_)) == 3
+
+
+def test_elsewhere_is_no_region_it_takes_no_regions_number_and_stands_among_the_best_of_the_rest():
+    best, ghent, later, radio = standing(90), standing(20, "Ghent"), standing(10, "Ghent"), standing(5, "", "radio")
+    one_each = [quota("region", "Ghent", 1), quota("region", "Antwerp", 1)]
+    assert propose(1, one_each, [best, ghent]) == [ghent.id], "the number of a region comes first"
+    assert propose(2, one_each, [best, ghent, later]) == [ghent.id, best.id], "Antwerp has nobody, so the best of all"
+    assert propose(2, [*one_each, quota("channel", "radio", 1)], [best, ghent, radio]) == [ghent.id, radio.id]
 
 
 def test_of_equals_the_earlier_application_goes_first():
@@ -160,6 +169,20 @@ def test_a_place_that_comes_free_goes_to_the_first_of_that_region(found, four):
     assert scalar("SELECT count(*) FROM mail WHERE about->>'state' = 'free_place'") == 2
     with pytest.raises(Refusal):
         choosing.step_back(found.id, four[1].id, four[1].person)
+
+
+def test_a_place_that_somebody_from_elsewhere_leaves_is_no_regions_and_goes_to_the_best_who_waits(app):
+    found = make_round(make_project(), regions=(("Ghent", 1),), questions=())
+    ada, bo, cas, dee = (make_application(found, make_person(), region=region)
+                         for region in (ELSEWHERE, "Ghent", "Ghent", ELSEWHERE))
+    until(found, R.VOTING)
+    for several in ((ada, bo, cas), (ada, bo, cas), (ada, bo, dee)):
+        vote(found, *several)
+    until(found, R.CHOOSING)
+    confirm(found)
+    until(found, R.RUNNING)
+    assert [one.state for one in (ada, bo, cas, dee)] == [A.ACCEPTED, A.ACCEPTED, A.WAITING, A.WAITING]
+    assert choosing.step_back(found.id, ada.id, ada.person).id == cas.id, "not the other one from elsewhere"
 
 
 def test_the_creator_takes_somebody_out_and_in_with_a_reason_that_is_told(found, four):

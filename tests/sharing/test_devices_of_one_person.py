@@ -18,7 +18,7 @@ PASSWORD = "seven lazy herons wade"
 @pytest.fixture(autouse=True)
 def fresh(app):
     visits.forget_here()
-    queries.forget_links()
+    queries._kept.clear()
 
 
 def log_in(client, person):

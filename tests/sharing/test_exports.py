@@ -10,12 +10,12 @@ from backing.models import PledgeState
 from core import clock
 from core.db import transaction
 from core.postgres import conninfo
-from sharing import attribution, bans, exports, services, settings, tags, tallies, touches
+from sharing import bans, exports, services, settings, tags, tallies, touches
 from sharing.cookie import Via
 from sharing.models import ShareLink
 from tests.backers.test_exports import FORMULAS
 from tests.factories import make_person, make_project
-from tests.sharing.scenes import count, make_pledge, open_link
+from tests.sharing.scenes import count, make_pledge, open_link, strike
 
 
 def rows_of(app, project, what, kind="csv"):
@@ -79,7 +79,7 @@ def test_a_row_for_each_recruited_pledge_says_both_touches_and_why_one_counts_or
     make_pledge(project, make_person("Passer-by"), 1_000, ref=poster_link.code)
     own = make_pledge(project, noor, 700, ref=first.code)
     struck = make_pledge(project, make_person("Second"), 600, ref=last.code)
-    attribution.strike([struck.id], "cards")
+    strike(struck.id, "cards")
     bans.ban(otto.id, project_id=project.id, reason="bought accounts", by_id=None)
     make_pledge(project, make_person("Late"), 500, ref=last.code)
     rows = {row["Name"]: row for row in rows_of(app, project, "pledges")}

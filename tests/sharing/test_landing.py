@@ -17,7 +17,7 @@ ROBOT = "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.ph
 @pytest.fixture(autouse=True)
 def fresh(app):
     visits.forget_here()
-    queries.forget_links()
+    queries._kept.clear()
 
 
 @pytest.fixture

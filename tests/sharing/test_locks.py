@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from core.db import db, transaction
 from people import services as people
 from people.models import Person
-from sharing import attribution, flags, services, tallies
+from sharing import attribution, bans, flags, judging, services, tallies
 from sharing.models import ShareLink
 from tests.factories import make_person, make_project, scalar
-from tests.sharing.scenes import make_pledge
+from tests.sharing.scenes import count, make_pledge, strike, unstrike
 from tests.sharing.steps import make_step
 
 TREE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4))"
@@ -67,22 +67,15 @@ def merge(noor, twin):
     return run
 
 
-@pytest.mark.parametrize("how", ["settle", "strike", "unstrike"])
+@pytest.mark.parametrize("how", ["strike", "unstrike"])
 def test_a_credit_is_struck_while_its_recruiter_pledges_by_another_link(app, database_url, how):
     project, noor, otto = make_project(), make_person(), make_person()
     mine, his = services.link_of(noor, project), services.link_of(otto, project)
     friend = make_pledge(project, ref=mine.code).id
     if how == "unstrike":
-        attribution.strike([friend], "card")
+        strike(friend)
     at = [project.id, mine.id, mine.n, [his.n]]
-
-    def settle():
-        with transaction():
-            flags.open_flag(project_id=at[0], link_id=at[1], rule="cards", severity="high", pledges=[friend])
-            return flags.settle([friend])
-
-    acts = {"settle": settle, "strike": lambda: attribution.strike([friend], "card"),
-            "unstrike": lambda: attribution.unstrike([friend])}
+    acts = {"strike": lambda: strike(friend), "unstrike": lambda: unstrike(friend)}
     # As `credit_pledge` does it, or `finish_credit` after it.
     with beside(app, database_url, TREE, [str(project.id)], acts[how]) as (other, answers):
         other.execute("SELECT replant(%s, %s, %s, %s)", at)
@@ -132,3 +125,48 @@ def test_doubts_and_bans_are_settled_while_accounts_are_merged(app, database_url
         other.execute(TREE, [tree])
     assert answers == ["merged"]
     assert db.session.scalars(sa.select(ShareLink.person_id).where(ShareLink.alias_of_id.is_(None))).all() == [noor.id]
+
+
+def test_links_are_judged_while_their_credits_are_rolled_up(app, database_url):
+    project, noor = make_project(), make_person()
+    link = services.link_of(noor, project)
+    for n in (1, 2):  # one mailbox: a grave doubt, whose credits count no more until somebody has looked
+        make_pledge(project, make_person(email=f"mo.one+{n}@example.net"), ref=link.code)
+    tallies.roll_up()
+    assert count("share_watch") == 1
+    # As the roll-up does it: its turn, the credits, and then the links to look at.
+    with beside(app, database_url, """
+            WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended(%s, 0)))
+            SELECT pledge_id FROM recruit, turn FOR NO KEY UPDATE OF recruit""", [tallies.LOCK], judging.judge_due) as (
+            other, answers):
+        other.execute("INSERT INTO share_watch (link_id) VALUES (%s) ON CONFLICT (link_id) DO UPDATE SET has_money_back = true",
+                      [link.id])
+    assert answers == [0]
+    assert judging.judge_due() == 1 and count("recruit WHERE struck_why = 'mailboxes'") == 2
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_pledge_that_is_being_credited_does_not_slip_past_a_ban(app, database_url, everywhere):
+    project, noor = make_project(), make_person()
+    link = services.link_of(noor, project)
+    pledge = make_pledge(project, ref=link.code)
+    with transaction() as session:
+        session.execute(sa.text("DELETE FROM share_due"))
+        session.execute(sa.text("DELETE FROM recruit"))
+    values = {"tree": str(project.id), "pledge": pledge.id, "project": project.id, "link": link.id, "noor": noor.id,
+              "backer": pledge.backer_id, "n": link.n}
+
+    def ban():
+        bans.ban(values["noor"], project_id=None if everywhere else values["project"], reason="Sells credits",
+                 has_struck=True, by_id=None)
+        return "banned"
+
+    # As a pledge does it, which was not banned when it asked: the tree first, then its credit.
+    with beside(app, database_url, """
+            WITH tree AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended(%(tree)s, 4)))
+            INSERT INTO recruit (pledge_id, project_id, link_id, recruiter_id, backer_id, path)
+            SELECT %(pledge)s, %(project)s, %(link)s, %(noor)s, %(backer)s, ARRAY[%(n)s]::integer[] FROM tree""", values, ban) as (
+            _other, answers):
+        assert answers == []
+    assert answers == ["banned"]
+    assert scalar("SELECT struck_why FROM recruit") == "banned"

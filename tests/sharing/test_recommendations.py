@@ -2,6 +2,8 @@
 
 import pytest
 import sqlalchemy as sa
+from flask import render_template
+from lxml import html
 
 from backing.hooks import pledge_changed
 from backing.models import PledgeState
@@ -51,6 +53,21 @@ def test_without_consent_nobody_reads_it_and_with_consent_taken_back_nobody_any_
     assert texts(project) == [WORDS]
     say(noor, project, is_shown=False)
     assert texts(project) == []
+
+
+def test_consent_is_given_by_a_tick_of_ones_own_and_asked_as_it_was_given(app, project, noor):
+    def ticked():
+        with app.test_request_context():
+            part = render_template("sharing/_recommendation.html", recommendation=recommendations.Field(noor.id, project))
+        return html.fromstring(part).get_element_by_id("rec-shown").get("checked") is not None
+
+    assert not ticked(), "silence is no consent"
+    say(noor, project)
+    assert ticked()
+    say(noor, project, is_shown=False)
+    assert not ticked()
+    recommendations.withdraw(noor.id, project)
+    assert not ticked()
 
 
 @pytest.mark.parametrize("state", [state for state in PledgeState if state not in (PledgeState.HELD,)])

@@ -7,9 +7,12 @@ import pytest
 import sqlalchemy as sa
 
 from backing.models import Pledge, PledgeState
+from core import clock
 from core.db import db, transaction
 from projects.models import Project, ProjectState
-from sharing import drawing, ranking, reports, services, settings, tags, tallies, tree
+from sharing import drawing, ranking, reports, services, settings, tags, tallies, touches, tree
+from sharing.cookie import Via
+from sharing.reports import Came
 from tests.factories import csrf_token, make_member, make_person, make_project, sign_in, square
 from tests.sharing.scenes import dispute, make_pledge, refund
 
@@ -155,6 +158,32 @@ def test_what_went_back_is_taken_off_both_sides_of_the_share_of_the_money(client
     rows = list(csv.DictReader(io.StringIO(client.post(f"/projects/{project.slug}/recruits/export", data={
         "csrf_token": token, "what": "pledges", "format": "csv"}).text)))
     assert sorted(row["Refunded"] for row in rows) == ["0.00", "0.00", "10.00", "4.00"]
+
+
+def test_marks_of_an_address_that_was_nobodys_link_have_a_table_of_their_own(app, flask, client):
+    project = make_project()
+    marks = {"utm_campaign": "Spring <3", "utm_source": "paper", "utm_medium": "print"}
+    with transaction():
+        tag = tags.add_tag(project, "Poster", utm={"utm_source": "wall"})
+    for amount, state, utm, link in ((1_000, "pledged", marks, None), (2_000, "collected", marks | {"utm_term": "x"}, None),
+                                     (4_000, "dropped", marks, None), (700, "pledged", {"utm_source": "=radio"}, None),
+                                     (500, "pledged", {}, None), (900, "pledged", marks, tag.code)):
+        fan = make_person()
+        touches.carry(fan.id, {project.id: Via().marked(utm, clock.now())}, 30)
+        make_pledge(project, fan, amount, state=PledgeState(state), ref=link)
+    refund(next(p for p in db.session.scalars(sa.select(Pledge)) if p.amount == 2_000), 300)
+    assert [(line.campaign, line.source, line.medium, line.came) for line in reports.by_marks(project.id)] == [
+        ("Spring <3", "paper", "print", Came(0, 2, 1_000, 1_700, 4_000, 300)), ("", "=radio", "", Came(0, 1, 700))]
+    assert len(reports.by_marks(project.id, 1)) == 1
+    page = sign_in(client, make_member(project)).get(f"/projects/{project.slug}/recruits").text
+    assert "Spring &lt;3" in page and "paper, print" in plain(page) and "=radio" in page
+    slug = project.slug
+    db.session.rollback()
+    rows = list(csv.DictReader(io.StringIO(flask("sharing", "report", slug, "--by", "utm", "--format", "csv").stdout)))
+    assert [(row["Campaign"], row["Source"], row["Medium"], row["Recruits"], row["Collected"]) for row in rows] == [
+        ("Spring <3", "paper", "print", "2", "17.00"), ("", "'=radio", "", "1", "0.00")]
+    table = flask("sharing", "report", slug).stdout
+    assert "UTM Spring <3, paper, print: 2 pledges, €27.00" in table and "UTM =radio: 1 pledges, €7.00" in table
 
 
 def test_the_organiser_sees_the_report_and_the_tree_and_takes_the_lists(client, grown):

@@ -15,7 +15,7 @@ GPC, DNT = {"Sec-GPC": "1"}, {"DNT": "1"}
 @pytest.fixture(autouse=True)
 def fresh(app):
     visits.forget_here()
-    queries.forget_links()
+    queries._kept.clear()
 
 
 @pytest.fixture

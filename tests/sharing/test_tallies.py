@@ -8,10 +8,10 @@ from core import clock
 from core.db import db, transaction
 from core.jobs import drain
 from payments.models import DisputeStatus, RefundState
-from sharing import attribution, queries, services, tallies, visits
+from sharing import queries, services, tallies, visits
 from sharing.models import DayTally, LinkTally, ShareLink, ShareTag, WeekTally
 from tests.factories import make_person, make_project, scalar
-from tests.sharing.scenes import FIREFOX, count, dispute, make_pledge, open_link, refund
+from tests.sharing.scenes import FIREFOX, count, dispute, make_pledge, open_link, refund, strike, unstrike
 
 S = PledgeState
 
@@ -243,12 +243,12 @@ def test_two_roll_ups_at_once_take_turns(app):
 def test_a_struck_credit_counts_for_nobody_and_takes_whom_it_brought_along(app):
     links, pledges = family(make_project(), 1_000, 2_000, 4_000)
     tallies.roll_up()
-    assert attribution.strike([pledges[1].id], "card") == 1
+    assert strike(pledges[1].id) == 1
     tallies.roll_up()
     assert [tally(link) for link in links[:3]] == [
         ((1, 1_000, 0), (0, 0, 0)), ((0, 0, 0), (0, 0, 0)), ((1, 4_000, 0), (0, 0, 0))]
     assert tallies.check() == []
-    assert attribution.unstrike([pledges[1].id]) == 1
+    assert unstrike(pledges[1].id) == 1
     tallies.roll_up()
     assert tally(links[0]) == ((1, 1_000, 0), (2, 6_000, 0)) and tallies.check() == []
 
@@ -257,11 +257,11 @@ def test_a_credit_that_would_make_a_loop_by_now_stays_struck(app):
     project = make_project()
     noor = make_person()
     mo = make_pledge(project, ref=services.link_of(noor, project).code)
-    attribution.strike([mo.id], "device")
+    strike(mo.id, "device")
     back = make_pledge(project, noor, ref=services.link_of(mo.backer_id, project).code)
     assert scalar("SELECT path FROM recruit WHERE pledge_id = :p", p=back.id) == [
         services.link_of(mo.backer_id, project).n]
-    assert attribution.unstrike([mo.id]) == 0
+    unstrike(mo.id)
     assert scalar("SELECT struck_why FROM recruit WHERE pledge_id = :p", p=mo.id) == "loop"
     tallies.roll_up()
     assert tallies.check() == []

@@ -18,10 +18,10 @@ from core import clock
 from core.db import db, transaction
 from core.errors import Refusal
 from people import services as people
-from sharing import attribution, services, tallies
+from sharing import services, tallies
 from sharing.models import ShareLink, ShareTag
 from tests.factories import make_person, make_project
-from tests.sharing.scenes import dispute, make_pledge, refund
+from tests.sharing.scenes import dispute, make_pledge, refund, strike, unstrike
 
 S = PledgeState
 STANDING, MONEY = ("pledged", "collected"), ("pledged", "collected", "dropped", "refunded")
@@ -116,8 +116,10 @@ class Campaign(RuleBasedStateMachine):
 
     @rule(pick=some)
     def strike(self, pick):
-        if pledge := self.one(self.pledges(), pick):
-            attribution.strike([pledge.id], "card")
+        credited = db.session.scalars(sa.text("SELECT pledge_id FROM recruit WHERE project_id = :p ORDER BY 1"),
+                                      {"p": self.project.id}).all()
+        if pledge := self.one(credited, pick):
+            strike(pledge)
 
     @rule(pick=some)
     def unstrike(self, pick):
@@ -125,7 +127,7 @@ class Campaign(RuleBasedStateMachine):
             "SELECT pledge_id FROM recruit WHERE struck_why IN ('card', 'loop') AND project_id = :p ORDER BY 1"),
             {"p": self.project.id}).all()
         if pledge := self.one(struck, pick):
-            attribution.unstrike([pledge])
+            unstrike(pledge)
 
     @precondition(lambda self: len(self.people) > 3)
     @rule(one=some, other=some)

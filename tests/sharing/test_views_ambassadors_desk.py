@@ -7,8 +7,9 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
+from core import rate
 from core.db import transaction
-from sharing import choosing
+from sharing import choosing, exports
 from sharing.models_rounds import RoundState
 from tests.factories import csrf_token, make_person, make_project, scalar, sign_in
 from tests.sharing.round_scenes import (
@@ -228,3 +229,27 @@ def told(page, field):
     """What stands beside a field."""
     found = re.search(rf'id="{field}-error"[^>]*>(.*?)</p>', page, re.DOTALL)
     return re.sub("<.*?>", "", found[1]).strip() if found else ""
+
+
+# The score as a file -----------------------------------------------------------------------------------
+
+def test_the_score_leaves_as_the_other_lists_do_asked_for_written_down_and_ten_an_hour(client, project, running):
+    """It holds names: no address that a link or a prefetcher may open, and one count with the lists of the report."""
+    desk = f"/projects/{project.slug}/ambassadors/desk/score"
+    sign_in(client, project.creator)
+    assert "score.csv" not in client.get(desk).text and client.get(f"{desk}.csv").status_code == 404
+    assert client.get(f"{desk}/export").status_code == 405
+    answer = send(client, project, "desk/score/export", "desk/score")
+    assert answer.status_code == 200 and answer.data.startswith(b"\xef\xbb\xbf") and "Noor Bakker" in answer.text
+    assert answer.mimetype == "text/csv" and answer.headers["Cache-Control"] == "no-store"
+    assert f'attachment; filename="{project.slug}-ambassadors-' in answer.headers["Content-Disposition"]
+    noted = "SELECT string_agg(action || ' ' || (facts->>'what') || ' ' || coalesce(facts->>'rows', '-'), ', ' ORDER BY id) " \
+            "FROM audit_entry WHERE project_id = :p AND by_id = :who AND action LIKE 'sharing:export_%'"
+    assert scalar(noted, p=project.id, who=project.creator_id) == (
+        "sharing:export_begun ambassadors -, sharing:export_ended ambassadors 1")
+    for _ in range(exports.PER_HOUR - 1):
+        assert rate.allows(f"sharing-export:{project.creator_id}", exports.PER_HOUR, 3600)
+    assert send(client, project, "desk/score/export", "desk/score").status_code == 429
+    sign_in(other := client.application.test_client(), make_person())
+    token = csrf_token(other, "/me/settings")
+    assert other.post(f"{desk}/export", data={"csrf_token": token}).status_code == 403

@@ -2,12 +2,15 @@
 
 import io
 import re
+from uuid import uuid4
 
 import pytest
 from PIL import Image
 
 from projects.models import MemberRole, ProjectState
 from sharing import milestones
+from sharing.milestones import Stage, Step
+from sharing.models_milestones import GrantState
 from tests.factories import csrf_token, make_member, make_person, make_project, scalar, sign_in
 from tests.sharing.steps import become, bring, follow, make_sharer, make_step
 
@@ -271,3 +274,25 @@ def test_the_organisers_list_says_who_also_gets_what(client, project):
     sign_in(client, project.creator)
     page = client.get(f"/projects/{project.slug}/backers").text
     assert page.count("also gets: Signed photo") == 1 and page.count("kept for them: Signed photo") == 1
+
+
+# What the words say ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("days", "words"), [
+    (14, "stayed for 14 days."), (3, "stayed for 3 days."), (1, "stayed for a day."), (0, "money is collected.")])
+def test_a_kept_step_says_for_how_long_the_money_must_stay(app, monkeypatch, days, words):
+    monkeypatch.setitem(app.config, "MILESTONE_DAYS", days)
+    kept = Stage(friends=3, title="Signed photo", brought=3, is_backer=True, quantity=None, claimed=1,
+                 state=GrantState.PENDING, why=None, place=0)
+    with app.test_request_context():
+        assert kept.text.startswith("Kept for you until your friends' money ") and kept.text.endswith(words)
+
+
+@pytest.mark.parametrize(("quantity", "waiting", "words"), [
+    (5, 2, "2 wait"), (5, 1, "one waits"), (6, 2, "2 have to pledge first"), (None, 1, "one has to pledge first")])
+def test_who_waits_for_what_while_there_are_any_it_is_for_their_own_pledge(app, quantity, waiting, words):
+    step = Step(id=uuid4(), reward_id=uuid4(), friends=3, title="Signed photo", description="", quantity=quantity,
+                claimed=5, delivery_on=None, picture_key=None, picture_alt="", closed_at=None, waiting=waiting, pending=4,
+                earned=1, reached=7)
+    with app.test_request_context():
+        assert step.given_text == f"earned by one, kept for 4, {words}"

@@ -2,6 +2,7 @@ import re
 import uuid
 
 import pytest
+from lxml import html
 
 from core.db import db
 from projects.models import MemberRole
@@ -156,6 +157,24 @@ def test_staff_see_all_projects_and_what_recruiters_ask_first(staff, project, no
     assert "No credit is in doubt" not in staff.get("/platform/sharing").text
 
 
+def test_all_that_is_wrong_about_a_ban_is_told_at_once_beside_its_fields(desk, staff, project, noor, link):
+    """Also what only the tables know: whose link or address it is, and what only the law of bans knows."""
+    wrong = {"reason": ("", "Say in a few words why."), "days": ("4000", "from 1 to 3650")}
+    for browser, page, path, who, said in (
+            (desk, queue(project), f"/projects/{project.slug}/recruits/bans", {"link": "K7QX4M2PBTRHA"}, "No link of this project"),
+            (staff, "/platform/sharing", "/platform/sharing/bans", {"email": "nobody@example.org"}, "Nobody has an account")):
+        [(field, typed)] = who.items()
+        answer = send(browser, page, path, **who, **{name: value for name, (value, _said) in wrong.items()})
+        form = html.fromstring(answer.text).xpath(f"//form[contains(@action, '{path}')]")[0]
+        beside = {one.get("id"): one.text_content() for one in form.xpath(".//*[@class='field-error']")}
+        assert answer.status_code == 422 and sorted(beside) == sorted(f"{name}-error" for name in (field, *wrong)), beside
+        assert said in beside[f"{field}-error"] and typed in form.xpath(f".//input[@name='{field}']/@value")
+        assert all(said in beside[f"{name}-error"] for name, (_value, said) in wrong.items())
+    short = send(desk, queue(project), f"/projects/{project.slug}/recruits/bans", link="K7QX4M2PBTRHA", reason=" a  ", days="many").text
+    assert all(said in short for said in ("No link of this project", "Say in a few words why.", "Write a number of days"))
+    assert count("share_ban") == 0
+
+
 def test_staff_ban_by_address_everywhere(staff, noor, link):
     for form, said in (({"email": "nobody@example.org", "reason": "bought"}, "Nobody has an account"),
                        ({"email": "\x00", "reason": "bought"}, "Type the e-mail address"),
@@ -179,7 +198,7 @@ def test_a_recruiter_reads_no_accusation_and_asks_once(app, client, project, noo
     assert "Whatever came by your link counts." in client.get(mine).text
     _pledge, flag = household(project, noor, link)
     text = client.get(mine).text
-    assert "One pledge by your link is being looked at." in text and "same browser" not in text and "Mo" not in text
+    assert "One pledge by your link is being looked at." in text and "same browser" not in text and not re.search(r"\bMo\b", text)
     assert "One pledge by your link is being looked at." in client.get(f"/projects/{project.slug}/share").text
     reviewing.decide(flag, "strike", "a fraud", by_id=None)
     text = client.get(mine).text

@@ -6,13 +6,16 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
+from lxml import html
+from markupsafe import escape
 from PIL import Image
 
 from core.db import transaction
 from core.pages import touch
 from projects.models import ProjectState
-from sharing import cards, pace, queries, recommendations, services, views_print
+from sharing import badges, cards, pace, queries, recommendations, services, views_print
 from tests.factories import make_person, make_project, sign_in
+from tests.sharing.round_scenes import make_running
 from tests.sharing.scenes import make_pledge
 
 WORDS = "They play as if nobody slept, and nobody did."
@@ -21,7 +24,7 @@ WORDS = "They play as if nobody slept, and nobody did."
 @pytest.fixture(autouse=True)
 def fresh(app):
     cards.forget_here()
-    queries.forget_links()
+    queries._kept.clear()
 
 
 @pytest.fixture
@@ -115,6 +118,33 @@ def test_a_frame_may_stand_anywhere_and_its_button_counts(client, project, noor,
     assert WORDS in answer.text and "Somebody else" not in answer.text and "<script" not in answer.text
     plain = client.get(f"/projects/{project.slug}/widget").text
     assert f'href="http://localhost/projects/{project.slug}"' in plain and "Somebody else" in plain
+
+
+def test_what_an_ambassador_puts_on_a_site_says_so_in_the_lines_to_paste_and_in_what_they_show(client, project):
+    """Also when somebody pastes the address alone: the line comes with the link, not with the code around it."""
+    made, noor = make_running(project)
+    with transaction():
+        made.disclosure = 'Advertisement: I am an "ambassador" & get a signed record <b>'
+    mine, line = services.link_of(noor.person, project).code, str(escape(made.disclosure))
+    plain, no_line = services.link_of(make_person(), project).code, "ambassador"
+    frame = client.get(f"/projects/{project.slug}/widget?via={mine}").text
+    assert f'<p class="w-told" dir="auto">{line}</p>' in frame and frame.index(line) < frame.index("w-go")
+    drawn = ElementTree.fromstring(client.get(f"/projects/{project.slug}/badge.svg?via={mine}").data)
+    assert made.disclosure in drawn.attrib["aria-label"] and made.disclosure in drawn[0].text
+    seen = [one for one in drawn.iter("{http://www.w3.org/2000/svg}text") if one.attrib.get("class") == "told"]
+    assert " ".join(one.text for one in seen) == made.disclosure
+    assert int(drawn.attrib["height"]) > float(seen[-1].attrib["y"]) > badges.HEIGHT
+    sign_in(client, noor.person)
+    page = html.fromstring(client.get(f"/projects/{project.slug}/share").text)
+    pasted = [html.fromstring(area.text) for area in page.xpath("//section[@id='embed']//textarea")]
+    assert len(pasted) == 2 and all(made.disclosure in one.text_content() for one in pasted)
+    assert made.disclosure in pasted[0].xpath("//iframe/@title")[0] and made.disclosure in pasted[1].xpath("//img/@alt")[0]
+    told = html.fromstring(ask(client, f"http://localhost/s/{mine}").json["html"])
+    assert made.disclosure in told.text_content()
+    for said in (client.get(f"/projects/{project.slug}/widget?via={plain}").text,
+                 client.get(f"/projects/{project.slug}/badge.svg?via={plain}").text,
+                 ask(client, f"http://localhost/s/{plain}").json["html"], client.get(f"/projects/{project.slug}/widget").text):
+        assert no_line not in said
 
 
 def test_a_frame_takes_no_code_of_another_project_and_no_nonsense(client, project):

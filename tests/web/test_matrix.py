@@ -60,7 +60,7 @@ EMPTY = {"mailbox.show", "mailbox.body", "payments.dispute", "payments.send_evid
          "sharing.withdraw_application", "sharing.vote", "sharing.hand_in_proof", "sharing.hand_in_again",
          "sharing.leave_round", "sharing.ambassador_link", "sharing.announce_round", "sharing.cancel_round",
          "sharing.add_juror", "sharing.remove_juror", "sharing.change_place", "sharing.round_mission",
-         "sharing.remove_mission", "sharing.decide_proof", "sharing.remove_kit_item", "sharing.round_score_csv"}
+         "sharing.remove_mission", "sharing.decide_proof", "sharing.remove_kit_item", "sharing.export_score"}
 
 
 def answer_of(response: Any) -> Any:
