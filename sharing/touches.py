@@ -72,14 +72,15 @@ def known_touches(project_id: UUID, me: UUID | None, via: Via | None, days: int)
     oldest = clock.now() - timedelta(days=days)
     if via and via.left_at:  # “I came by myself” ends whatever was before it
         oldest = max(oldest, via.left_at)
-    dated = [(at, place, touch) for place, touch in enumerate(found) for at in _moments(touch, via) if at > oldest]
-    return Known(min(dated)[2], max(dated)[2]) if dated else None
+    dated = [(at, role, place, touch) for place, touch in enumerate(found) for at, role in _moments(touch, via) if at > oldest]
+    return Known(min(dated)[-1], max(dated)[-1]) if dated else None
 
 
-def _moments(touch: Touched, via: Via | None) -> Iterator[datetime]:
-    yield from (at for at in (touch.last_at, touch.first_at) if at)
+def _moments(touch: Touched, via: Via | None) -> Iterator[tuple[datetime, int]]:
+    """When this link was opened; and of two that were within one second, which is all that a cookie keeps, which came first."""
+    yield from ((at, role) for role, at in ((0, touch.first_at), (1, touch.last_at)) if at)
     if via:
-        yield from (seen.at for seen in (via.first, via.last) if seen and seen.code in touch.codes)
+        yield from ((seen.at, role) for role, seen in enumerate((via.first, via.last)) if seen and seen.code in touch.codes)
 
 
 # First what somebody left, then what came since: the account takes a touch over only if it is newer than its last one,

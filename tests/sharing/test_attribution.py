@@ -239,6 +239,15 @@ def test_a_credit_is_one_statement_and_another_one_only_where_fairness_has_to_ju
         assert len(seen) == most, seen
 
 
+def test_of_two_links_that_were_opened_within_a_second_the_last_is_the_last(app):
+    project = make_project()
+    one, other = (services.link_of(make_person(), project).code for _ in range(2))
+    at = clock.now().replace(microsecond=0)
+    for first, last in ((one, other), (other, one)):
+        known = touches.known_touches(project.id, None, Via().came(first, at).came(last, at), 30)
+        assert (known.first.code, known.last.code) == (first, last)
+
+
 # What the account remembers ---------------------------------------------------------------------------
 
 def kept():
