@@ -36,7 +36,7 @@ browser: # the system's Chromium, installed where the package manager can
 	@sh tests/browser.sh
 
 test: $(VENV)/locked catalogues browser ## set everything up and run every test
-	@$(PY) -m pytest -n 3 --dist loadgroup
+	@$(PY) -m pytest -n 4 --dist loadgroup
 
 faults: $(VENV)/locked catalogues browser ## the whole fault matrix, long simulations and every story, slowly
 	@FAULTS=all $(PY) -m pytest tests/faults tests/payments/test_late_news.py tests/stories/test_whole_life.py
