@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -74,6 +75,9 @@ async def serve(host: str, port: int) -> None:
 
 def main() -> int:
     env = dict(os.environ)
+    # What the store holds it holds for good. To look through all of it for garbage stops the sandbox for a tenth of a
+    # second, after which those who kept the pace that it allows stand at its door together. Young garbage goes as ever.
+    gc.set_threshold(*gc.get_threshold()[:2], 1_000_000)
     host = env.get("SANDBOX_HOST") or "127.0.0.1"
     port = int(env.get("SANDBOX_PORT") or 12111)
     if taken(host, port):

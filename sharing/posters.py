@@ -25,6 +25,7 @@ from sharing.qr import DARK, qr_rows
 WIDTH, HEIGHT, MARGIN = 105.0, 148.0, 8.0  # millimetres
 PICTURE, TILE, QUIET = 58.0, 40.0, 4  # the quiet zone in modules
 FONTS = Path(__file__).parent / "fonts"
+TOLD = 8.5  # for a disclosure of the longest that a round takes, in small letters
 EDITION = 2  # raise it when the drawing changes, so that nobody keeps the old one
 logging.getLogger("fontTools").setLevel(logging.WARNING)
 
@@ -42,13 +43,14 @@ class Poster:
     call: str
     signed: str
     picture_key: str | None
+    told: str = ""  # an ambassador's disclosure
 
     @property
     def etag(self) -> str:
         return hashlib.sha256(repr((EDITION, astuple(self))).encode()).hexdigest()[:24]
 
 
-def poster_of(project: Project, url: str, shown_url: str) -> Poster:
+def poster_of(project: Project, url: str, shown_url: str, told: str = "") -> Poster:
     """`url` is what the QR code holds, `shown_url` what a person types."""
     operator = current_app.config["OPERATOR_NAME"] or "Achterban"
     return Poster(
@@ -56,7 +58,7 @@ def poster_of(project: Project, url: str, shown_url: str) -> Poster:
         until=_("Until %(moment)s", moment=show_moment(project.deadline, project.zone, name_zone=False))
         if project.is_live and project.deadline else "",
         call=_("Scan it, look at it, stand behind it."), signed=operator,
-        picture_key=project.picture.key if project.picture else None)
+        picture_key=project.picture.key if project.picture else None, told=told)
 
 
 def draw(poster: Poster) -> bytes:
@@ -80,12 +82,15 @@ def draw(poster: Poster) -> bytes:
         top = PICTURE + 8
     pdf.set_fill_color(*colours.accent)
     pdf.rect(MARGIN, top - 4 if picture else top - 6, 14, 1.4, style="F")
-    room = HEIGHT - MARGIN - TILE - 6 - top
+    tile_top = HEIGHT - MARGIN - TILE
+    room = tile_top - 6 - top
+    if poster.told:
+        room -= TOLD
+        _written(pdf, poster.told, "sans", 8, 5, tile_top - 4 - TOLD, TOLD, colours.ink)
     title_height = _written(pdf, poster.title, "serif", 22 if picture else 32, 13, top, room * .64, colours.ink)
     if poster.line:
         _written(pdf, poster.line, "sans", 10 if picture else 13, 8, top + title_height + 2, room - title_height - 2,
                  colours.ink)
-    tile_top = HEIGHT - MARGIN - TILE
     _tile(pdf, poster.url, MARGIN, tile_top)
     left = MARGIN + TILE + 6
     width = WIDTH - MARGIN - left

@@ -10,7 +10,7 @@ from core.errors import NotFound
 from core.policy import allow
 from core.web import client_address
 from projects.models import Project
-from sharing import pace, panel, posters, words
+from sharing import kit, pace, panel, posters, words
 from sharing.qr import draw_qr
 from sharing.views import bp, find
 
@@ -46,7 +46,8 @@ def poster(code: str) -> Response:
     project = db.session.get(Project, found.project_id)
     if project is None:
         raise NotFound(_("There is no project at this address."))
-    what = posters.poster_of(project, panel.link_url(found.code), panel.link_url(words.word_of(found.link_id) or found.code))
+    told = kit.disclosure_of(found.person_id, project.id) if found.person_id else ""
+    what = posters.poster_of(project, panel.link_url(found.code), panel.link_url(words.word_of(found.link_id) or found.code), told)
     db.session.rollback()  # drawing takes a while, and needs no connection
     response = Response(mimetype="application/pdf")
     response.headers["Cache-Control"] = "private, max-age=600"

@@ -151,3 +151,13 @@ def test_nothing_is_held_open_while_it_is_drawn(client, project, link, monkeypat
     monkeypatch.setattr(posters, "draw", lambda poster: held.append(db.session().in_transaction()) or b"%PDF-")
     client.get(f"/s/{link.code}/poster.pdf")
     assert held == [False]
+
+
+@pytest.mark.parametrize("told", ["", "I am an ambassador of this project and may get something for it.", "Ik krijg er iets voor. " * 8 + "Echt."])
+def test_an_ambassadors_poster_says_so_and_is_whole(app, project, told, monkeypatch):
+    written = []
+    whole = posters._fit
+    monkeypatch.setattr(posters, "_fit", lambda *args: written.append((args[1], whole(*args)[1])) or whole(*args))
+    drawn = posters.draw(posters.poster_of(project, "https://x.example/s/A", "https://x.example/s/A", told))
+    assert drawn.startswith(b"%PDF-")
+    assert [" ".join(lines) for text, lines in written if text == told] == ([told] if told else [])
