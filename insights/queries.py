@@ -103,10 +103,10 @@ _RECRUITERS = sa.text("""
     WITH came AS MATERIALIZED (
         SELECT r.recruiter_id, p.source, count(*) AS n, sum(p.amount) AS amount
           FROM recruit r JOIN pledge p ON p.id = r.pledge_id
-         WHERE r.project_id = :project AND p.state = ANY(:stood) GROUP BY 1, 2),
+         WHERE r.project_id = :project AND r.struck_at IS NULL AND p.state = ANY(:stood) GROUP BY 1, 2),
     best AS (
         SELECT recruiter_id, sum(n) AS n, sum(amount) AS amount, count(*) OVER () AS of_all FROM came
-         GROUP BY recruiter_id ORDER BY n DESC, amount DESC, recruiter_id LIMIT 5)
+         WHERE recruiter_id IS NOT NULL GROUP BY 1 ORDER BY n DESC, amount DESC, recruiter_id LIMIT 5)
     SELECT person.id, person.name, NULL AS source, CAST(best.n AS bigint) AS backers,
            CAST(best.amount AS bigint) AS amount, best.of_all
       FROM best JOIN person ON person.id = best.recruiter_id

@@ -3,7 +3,10 @@
 import random
 from datetime import timedelta
 
+import sqlalchemy as sa
+
 from core import clock
+from core.db import transaction
 from insights import queries
 from tests.factories import make_person, make_pledge, make_project, make_reward, scalar
 
@@ -62,6 +65,18 @@ def test_the_best_recruiters_come_first_and_cancelled_recruits_do_not_count(app)
     assert [(one.name, one.backers, one.amount) for one in found.best] == [
         ("Noor", 3, 7_500), ("Mo", 1, 9_000), ("Els", 1, 4_000)]
     assert found.of_all == 3
+
+
+def test_what_was_struck_or_came_by_a_tag_is_nobodys_doing(app):
+    project, noor, mo = make_project(), make_person("Noor"), make_person("Mo")
+    kept, struck, tagged = (make_pledge(project, recruiter=who) for who in (noor, mo, noor))
+    with transaction() as session:
+        session.execute(sa.text("UPDATE recruit SET struck_at = clock_now(), struck_why = 'card' WHERE pledge_id = :p"), {"p": struck.id})
+        session.execute(sa.text("UPDATE recruit SET recruiter_id = NULL WHERE pledge_id = :p"), {"p": tagged.id})
+    found = queries.recruiters(project)
+    assert [(one.name, one.backers) for one in found.best] == [("Noor", 1)] and found.of_all == 1
+    shares = queries.sources(queries.grid(project, clock.now().date()), found)
+    assert shares["share"].amount == kept.amount + tagged.amount
 
 
 def test_a_link_that_brought_no_recruit_is_no_sharing_link(app):
