@@ -12,7 +12,7 @@ from backing.models import STANDING, PledgeState
 from core.db import fetch_all
 from projects.models import Project
 from sharing.milestones import titles_of
-from sharing.states import back_of_all, stands
+from sharing.states import back_of, back_of_all, stands
 
 PER_PAGE = 50
 S = PledgeState
@@ -107,7 +107,7 @@ def backers(project: Project, wanted: Wanted) -> list[Line]:
     page = sa.text(f"""
         SELECT p.id, p.backer_id, p.number, p.state, p.amount, p.currency, p.pledged_at, b.name, b.email, w.title AS reward,
                CASE WHEN {_LATEST} THEN (
-                 SELECT count(*) FROM recruit r JOIN pledge q ON q.id = r.pledge_id {back_of_all(":project", "q")}
+                 SELECT count(*) FROM recruit r JOIN pledge q ON q.id = r.pledge_id CROSS JOIN {back_of("q")}
                   WHERE r.project_id = :project AND r.recruiter_id = p.backer_id AND r.struck_at IS NULL
                     AND {stands("q")})
                ELSE 0 END AS brought

@@ -33,6 +33,7 @@ SHOWN = _l("There is a public vote. To take part, your first name and your publi
            "at any time, and they are gone.")
 ELSEWHERE = "*"  # wished for as a region: none of those over which the places are spread; kept as no region
 
+
 @dataclass(frozen=True)
 class Wish:
     """An application as it was typed; answers by the id of their question."""

@@ -1,7 +1,8 @@
 """What came of sharing as files: a row for each link that somebody followed, and one for each pledge that came by one.
 
-Streamed as the backer list is (core/lists.py). The score of a round (scoring.py) leaves by the same door. Who took which is written down at both ends, before the first byte and
-after the last (W-19), and nobody takes more than ten in an hour (W-23).
+Streamed as the backer list is (core/lists.py). The score of a round (scoring.py) leaves by the same door. Who took which
+is written down at both ends, before the first byte and after the last (W-19), and nobody takes more than ten in an hour
+(W-23).
 """
 
 from collections.abc import Generator

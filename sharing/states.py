@@ -7,11 +7,16 @@ of 0044_money_back.
 """
 
 
-
 def back_of_all(project: str, pledge: str = "p") -> str:
     """The same join for all pledges of a project at once; `project` is how the statement names it."""
     return f"""LEFT JOIN (SELECT payment_id, sum(amount)::bigint AS back FROM money_back WHERE project_id = {project}
                    GROUP BY 1) b ON b.payment_id = {pledge}.payment_id AND {pledge}.state = 'collected'"""  # noqa: S608 -- ours
+
+
+def back_of(pledge: str = "p") -> str:
+    """Beside a pledge: how much of it went back, by index; for few pledges, or inside of a row."""
+    return f"""LATERAL (SELECT least({pledge}.amount, coalesce(sum(y.amount), 0))::bigint AS back FROM money_back y
+                   WHERE {pledge}.state = 'collected' AND y.payment_id = {pledge}.payment_id) b"""  # noqa: S608 -- ours
 
 
 def stands(pledge: str = "p") -> str:
@@ -19,9 +24,6 @@ def stands(pledge: str = "p") -> str:
     return f"{pledge}.state IN ('pledged', 'collecting', 'collected', 'errored') AND coalesce(b.back, 0) < {pledge}.amount"
 
 
-# Beside a pledge `p`: how much of it went back.
-BACK = """LATERAL (SELECT least(p.amount, coalesce(sum(y.amount), 0))::bigint AS back FROM money_back y
-                   WHERE p.state = 'collected' AND y.payment_id = p.payment_id) b"""
 # What a pledge counts as; nothing when it was cancelled, lapsed, expired or never stood.
 COUNTS_AS = """CASE WHEN p.state IN ('pledged', 'collecting', 'errored') THEN 'pledged'
                      WHEN p.state = 'collected' AND b.back >= p.amount THEN 'refunded'
@@ -30,4 +32,4 @@ COUNTS_AS = """CASE WHEN p.state IN ('pledged', 'collecting', 'errored') THEN 'p
 AMOUNT = "CASE WHEN b.back < p.amount THEN p.amount - b.back ELSE p.amount END"
 REFUNDED = "CASE WHEN b.back < p.amount THEN b.back ELSE 0 END"
 DAY = "CAST(coalesce(p.pledged_at, p.placed_at) AT TIME ZONE 'UTC' AS date)"
-STANDS, LEFT = stands(), "(p.amount - coalesce(b.back, 0))"
+BACK, STANDS, LEFT = back_of(), stands(), "(p.amount - coalesce(b.back, 0))"

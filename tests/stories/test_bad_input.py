@@ -1,4 +1,4 @@
-"""Bad input: each a clear sentence, a 4xx, and nothing written (issue 2, section 3, the last line)."""
+"""Bad input: each a clear sentence, a 4xx, and nothing written."""
 
 import io
 import json

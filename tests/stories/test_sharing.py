@@ -1,4 +1,4 @@
-"""Friends bring friends: the stories of issue 4, as people live them, in their browsers and on their devices."""
+"""Friends bring friends: as people live it, in their browsers and on their devices."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""A campaign lives its whole life: the story of issue 2, as people live it, in their browsers."""
+"""A campaign lives its whole life: as people live it, in their browsers."""
 
 import csv
 import io
